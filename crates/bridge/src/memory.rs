@@ -1,0 +1,120 @@
+//! A port in memory: frames in, frames out, buffers counted as on a real one. For tests of the worker.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::port::{Census, Pool, Port};
+
+/// A pool of buffers in memory.
+#[derive(Debug)]
+pub struct MemoryPool {
+    free: Vec<MemoryFrame>,
+    size: usize,
+}
+
+/// A frame in a buffer of a [`MemoryPool`].
+#[derive(Debug)]
+pub struct MemoryFrame(Vec<u8>);
+
+impl MemoryPool {
+    /// A pool of empty buffers.
+    pub fn new(size: usize) -> Self {
+        Self { free: (0..size).map(|_| MemoryFrame(Vec::new())).collect(), size }
+    }
+}
+
+impl Pool for MemoryPool {
+    type Frame = MemoryFrame;
+
+    fn bytes<'a>(&'a self, frame: &'a MemoryFrame) -> &'a [u8] {
+        &frame.0
+    }
+
+    fn release(&mut self, frame: MemoryFrame) {
+        self.free.push(frame);
+    }
+
+    fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// A port in memory. Its fields are what lies on its wire, and how it behaves.
+#[derive(Debug)]
+pub struct MemoryPort {
+    /// Frames that will arrive.
+    pub arriving: VecDeque<Vec<u8>>,
+    /// Frames that were sent.
+    pub sent: Vec<Vec<u8>>,
+    /// How many frames it can have under way at once, in each direction.
+    pub capacity: usize,
+    /// Whether it sends what it is given: when not, its tx ring fills up.
+    pub sends: bool,
+    /// Whether it says that its link is down.
+    pub link_down: bool,
+    fill: Vec<MemoryFrame>,
+    tx: VecDeque<MemoryFrame>,
+}
+
+impl MemoryPort {
+    /// A port with an empty wire.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            arriving: VecDeque::new(),
+            sent: Vec::new(),
+            capacity,
+            sends: true,
+            link_down: false,
+            fill: Vec::new(),
+            tx: VecDeque::new(),
+        }
+    }
+}
+
+impl Port for MemoryPort {
+    type Frame = MemoryFrame;
+    type Pool = MemoryPool;
+
+    fn refill(&mut self, pool: &mut MemoryPool) {
+        let wanted = self.capacity.saturating_sub(self.fill.len()).min(pool.free.len());
+        self.fill.extend(pool.free.drain(..wanted));
+    }
+
+    fn receive(&mut self, frames: &mut Vec<MemoryFrame>, limit: usize) {
+        for _ in 0..limit.min(self.fill.len()) {
+            let Some(bytes) = self.arriving.pop_front() else { return };
+            let buffer = self.fill.pop();
+            frames.extend(buffer.map(|_| MemoryFrame(bytes)));
+        }
+    }
+
+    fn transmit(&mut self, frames: &mut Vec<MemoryFrame>) {
+        let room = self.capacity.saturating_sub(self.tx.len()).min(frames.len());
+        self.tx.extend(frames.drain(..room));
+    }
+
+    fn reclaim(&mut self, pool: &mut MemoryPool) {
+        if self.sends {
+            for frame in self.tx.drain(..) {
+                self.sent.push(frame.0.clone());
+                pool.free.push(frame);
+            }
+        }
+    }
+
+    fn link_is_down(&self) -> bool {
+        self.link_down
+    }
+
+    fn census(&self) -> Census {
+        Census { fill: self.fill.len(), tx: self.tx.len(), ..Census::default() }
+    }
+
+    fn wait(_: [&Self; 2], timeout: Duration) {
+        std::thread::sleep(timeout);
+    }
+}

@@ -1,0 +1,115 @@
+//! How a new snapshot reaches the workers, and who frees the old one.
+//!
+//! The control thread writes one pointer; each worker looks at it once a turn (`arc_swap::Cache`: a relaxed load and a
+//! comparison). What was replaced is kept by the publisher until no worker holds it any more, and freed by whoever
+//! calls [`Publisher::reap`]: the control thread. A worker never runs the destructor of a rule set.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+use synward_policy::Snapshot;
+
+/// A worker's view of the current snapshot.
+pub type Subscription = Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>;
+
+/// The control thread's end.
+#[derive(Debug)]
+pub struct Publisher {
+    current: Arc<ArcSwap<Snapshot>>,
+    retired: Vec<Arc<Snapshot>>,
+}
+
+impl Publisher {
+    /// Starts with a first snapshot.
+    pub fn new(first: Snapshot) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(first)), retired: Vec::new() }
+    }
+
+    /// An end for one worker.
+    pub fn subscribe(&self) -> Subscription {
+        Cache::new(Arc::clone(&self.current))
+    }
+
+    /// The snapshot that workers take up at their next turn.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Puts a new snapshot in force. The old one is kept until [`Publisher::reap`].
+    pub fn publish(&mut self, snapshot: Snapshot) {
+        self.retired.push(self.current.swap(Arc::new(snapshot)));
+    }
+
+    /// A snapshot that is current, or retired and not yet freed.
+    pub fn generation(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        let retired = self.retired.iter().find(|snapshot| snapshot.generation == generation);
+        retired.cloned().or_else(|| Some(self.current()).filter(|current| current.generation == generation))
+    }
+
+    /// Frees the retired snapshots that nobody else holds, and answers how many are left.
+    pub fn reap(&mut self) -> usize {
+        // A worker's cache holds the only other references, and it takes no new one of a retired snapshot.
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.retired.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
+
+    use super::*;
+
+    /// A snapshot that is blocked to the last address of its generation: a mixed one would not agree with itself.
+    fn snapshot(generation: u64) -> Snapshot {
+        let value = u32::try_from(generation).unwrap();
+        let v4 = Ipv4Table::build([Range { start: 0, end: value, value }]).unwrap();
+        let bans = Arc::new(IpTable::new(v4, Ipv6Table::default()));
+        Snapshot { bans, generation, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_retired_snapshot_lives_until_the_last_worker_has_moved_on() {
+        let mut publisher = Publisher::new(snapshot(1));
+        let (mut moves_on, mut lags) = (publisher.subscribe(), publisher.subscribe());
+        publisher.publish(snapshot(2));
+        assert_eq!(moves_on.load().generation, 2);
+        assert_eq!(publisher.reap(), 1);
+        assert_eq!(publisher.generation(1).map(|old| old.generation), Some(1));
+        assert_eq!(lags.load().generation, 2);
+        assert_eq!(publisher.reap(), 0);
+        assert!(publisher.generation(1).is_none());
+        assert_eq!(publisher.current().generation, 2);
+    }
+
+    #[test]
+    fn readers_see_generations_in_order_and_every_retired_one_is_freed_here() {
+        let mut publisher = Publisher::new(snapshot(0));
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                let mut subscription = publisher.subscribe();
+                let stop = &stop;
+                scope.spawn(move || {
+                    let mut last = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let seen = subscription.load();
+                        assert!(seen.generation >= last);
+                        last = seen.generation;
+                        let newest = std::net::Ipv4Addr::from_bits(u32::try_from(last).unwrap());
+                        assert_eq!(seen.bans.get(newest.into()).map(u64::from), Some(last));
+                    }
+                });
+            }
+            for generation in 1..10_000 {
+                publisher.publish(snapshot(generation));
+                publisher.reap();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(publisher.reap(), 0);
+    }
+}

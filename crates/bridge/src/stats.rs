@@ -1,0 +1,145 @@
+//! What a worker counts.
+
+use crossbeam_utils::CachePadded;
+use synward_policy::{Direction, ListId, MAX_LISTS, Reason, RuleSet, Verdict, Witness};
+
+use crate::counter::Counter;
+use crate::port::Census;
+
+/// The counters of one worker. Any thread may read them at any time; the worker alone writes.
+#[derive(Debug)]
+pub struct Stats {
+    /// By the port that the frames arrived at and, for `tx`, left through: outside, inside.
+    pub ports: [CachePadded<PortStats>; 2],
+    /// Dropped frames, by [`Reason::index`].
+    pub drops: Box<[Counter]>,
+    /// Frames that monitor mode kept from being dropped, by [`Reason::index`].
+    pub would_drops: Box<[Counter]>,
+    /// Frames that were forwarded without being looked at to the end, by [`Reason::index`].
+    pub uninspected: Box<[Counter]>,
+    /// Frames that match a list, by [`ListId::index`].
+    pub hits: Box<[Counter]>,
+    /// Frames that a list decided about, or would have, by [`ListId::index`].
+    pub decisions: Box<[Counter]>,
+    /// Turns of the loop.
+    pub loops: Counter,
+    /// Turns that moved no frame.
+    pub idle_loops: Counter,
+    /// Events that were not told because the channel was full.
+    pub events_lost: Counter,
+    /// The generation of the snapshot that the worker judges by.
+    pub generation: Counter,
+    /// Where the frame buffers are.
+    pub buffers: Buffers,
+}
+
+/// Frames and bytes through one port.
+#[derive(Debug, Default)]
+pub struct PortStats {
+    /// Frames received.
+    pub rx_frames: Counter,
+    /// Bytes received, without frame check sequences.
+    pub rx_bytes: Counter,
+    /// Frames given to the port to send.
+    pub tx_frames: Counter,
+    /// Bytes given to the port to send.
+    pub tx_bytes: Counter,
+}
+
+/// Frame buffers by place. They sum to `size`: a buffer that is nowhere was lost.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// In the free list.
+    pub free: Counter,
+    /// Given to the ports to receive into.
+    pub fill: Counter,
+    /// Received, not yet taken by the worker.
+    pub rx: Counter,
+    /// Held by the worker.
+    pub hand: Counter,
+    /// Given to the ports to send, not yet sent.
+    pub tx: Counter,
+    /// Sent, not yet taken back.
+    pub completion: Counter,
+    /// All that there are.
+    pub size: Counter,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        let counters = |count| (0..count).map(|_| Counter::default()).collect();
+        Self {
+            ports: Default::default(),
+            drops: counters(Reason::COUNT),
+            would_drops: counters(Reason::COUNT),
+            uninspected: counters(Reason::COUNT),
+            hits: counters(MAX_LISTS),
+            decisions: counters(MAX_LISTS),
+            loops: Counter::default(),
+            idle_loops: Counter::default(),
+            events_lost: Counter::default(),
+            generation: Counter::default(),
+            buffers: Buffers::default(),
+        }
+    }
+}
+
+impl Stats {
+    /// The counters of the port that frames of this direction arrive at, and of the one that they leave through.
+    pub fn route(&self, direction: Direction) -> (&PortStats, &PortStats) {
+        let [outside, inside] = &self.ports;
+        match direction {
+            Direction::In => (outside, inside),
+            Direction::Out => (inside, outside),
+        }
+    }
+
+    /// Counts what a verdict says, for its reason and its list.
+    #[inline]
+    pub(crate) fn count(&self, verdict: &Verdict, rules: &RuleSet) {
+        if let Some(told) = verdict.noteworthy() {
+            let drops = if told.enforced { &self.drops } else { &self.would_drops };
+            add(drops, told.decision.reason.index(), 1);
+        } else if verdict.reason.is_uninspected() {
+            add(&self.uninspected, verdict.reason.index(), 1);
+        }
+        let deciding = verdict.rule.or(verdict.would.and_then(|would| would.rule));
+        if let Some(list) = deciding.and_then(|rule| rules.list_of(rule)) {
+            add(&self.decisions, list.index(), 1);
+        }
+    }
+
+    /// Counts frames that were dropped for a reason that no verdict gave.
+    pub(crate) fn count_lost(&self, reason: Reason, frames: usize) {
+        add(&self.drops, reason.index(), frames as u64);
+    }
+}
+
+/// Adds to one of a table of counters.
+#[inline]
+fn add(counters: &[Counter], index: usize, count: u64) {
+    if let Some(counter) = counters.get(index) {
+        counter.add(count);
+    }
+}
+
+/// A worker's counters see what the judgement sees.
+impl Witness for &Stats {
+    #[inline]
+    fn hit(&mut self, list: ListId) {
+        add(&self.hits, list.index(), 1);
+    }
+}
+
+impl Buffers {
+    /// Notes where the buffers are: `free` and `hand` as the worker knows, the rest as its ports say.
+    pub(crate) fn note(&self, free: usize, hand: usize, ports: [Census; 2]) {
+        let sum = |place: fn(&Census) -> usize| ports.iter().map(place).sum::<usize>() as u64;
+        self.free.set(free as u64);
+        self.hand.set(hand as u64);
+        self.fill.set(sum(|census| census.fill));
+        self.rx.set(sum(|census| census.rx));
+        self.tx.set(sum(|census| census.tx));
+        self.completion.set(sum(|census| census.completion));
+    }
+}

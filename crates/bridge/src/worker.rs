@@ -1,0 +1,194 @@
+//! The worker: queue `n` of both ports, and the frames between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use synward_policy::{Action, Direction, Reason, Snapshot};
+
+use crate::event::{EventSender, Occasion};
+use crate::loop_time::LoopTimer;
+use crate::port::{Pool, Port};
+use crate::publish::Subscription;
+use crate::stats::Stats;
+
+/// The most frames taken from a port in one turn.
+const BATCH: usize = 64;
+
+/// Turns without a frame before the worker sleeps: a few microseconds, so that a busy wire is never waited for and
+/// an idle one costs nothing.
+const IDLE_TURNS: u32 = 64;
+
+/// The longest sleep. A worker that sees no frame still takes up new rules, and the request to stop.
+const SLEEP: Duration = Duration::from_millis(50);
+
+/// The longest sleep while a port has not sent everything: it may need another push.
+const SLEEP_UNSENT: Duration = Duration::from_millis(1);
+
+/// Turns between two looks at where the buffers are.
+const CENSUS_INTERVAL: u64 = 1024;
+
+/// What a worker needs beside its ports.
+#[derive(Debug)]
+pub struct Desk {
+    /// Number of the queue that it serves.
+    pub queue: u32,
+    /// The rules.
+    pub rules: Subscription,
+    /// Its counters.
+    pub stats: Arc<Stats>,
+    /// Where it tells of drops.
+    pub events: EventSender,
+    /// Where it records how long its turns take.
+    pub timer: LoopTimer,
+}
+
+/// One thread's work: it owns its queue of both ports, their buffers and its counters, and shares nothing.
+#[derive(Debug)]
+pub struct Worker<P: Port> {
+    // The ports lie before the pool: they are dropped first, and with them what uses its memory.
+    outside: P,
+    inside: P,
+    pool: P::Pool,
+    received: Vec<P::Frame>,
+    leaving: Vec<P::Frame>,
+    desk: Desk,
+    idle_turns: u32,
+}
+
+impl<P: Port> Worker<P> {
+    /// A worker for one queue of two ports that take their buffers from `pool`.
+    pub fn new(desk: Desk, outside: P, inside: P, pool: P::Pool) -> Self {
+        desk.stats.buffers.size.set(pool.size() as u64);
+        let batch = || Vec::with_capacity(BATCH);
+        Self { outside, inside, pool, received: batch(), leaving: batch(), desk, idle_turns: 0 }
+    }
+
+    /// Moves frames until told to stop.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let moved = self.turn(began);
+            self.account(began, moved);
+            if moved == 0 {
+                self.pause();
+            }
+        }
+        self.take_census();
+    }
+
+    /// One turn: a batch each way, by one snapshot. Answers how many frames were received.
+    pub fn turn(&mut self, began: Instant) -> usize {
+        let Self { outside, inside, pool, received, leaving, desk, .. } = self;
+        let Desk { queue, rules, stats, events, .. } = desk;
+        let snapshot = rules.load();
+        stats.generation.set(snapshot.generation);
+        let occasion =
+            |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
+        let mut way = Way { snapshot, stats, events, pool, received, leaving };
+        way.relay(occasion(Direction::In), outside, inside)
+            + way.relay(occasion(Direction::Out), inside, outside)
+    }
+
+    fn account(&mut self, began: Instant, moved: usize) {
+        let Desk { stats, timer, .. } = &mut self.desk;
+        stats.loops.add(1);
+        if moved == 0 {
+            stats.idle_loops.add(1);
+        } else {
+            self.idle_turns = 0;
+            timer.record(began.elapsed());
+        }
+        if stats.loops.get() % CENSUS_INTERVAL == 0 {
+            self.take_census();
+        }
+    }
+
+    /// Looks again for a while, then sleeps until a frame comes.
+    fn pause(&mut self) {
+        self.idle_turns = self.idle_turns.saturating_add(1);
+        if self.idle_turns < IDLE_TURNS {
+            return std::hint::spin_loop();
+        }
+        self.take_census();
+        self.desk.timer.exchange();
+        let unsent = self.outside.census().tx + self.inside.census().tx > 0;
+        P::wait([&self.outside, &self.inside], if unsent { SLEEP_UNSENT } else { SLEEP });
+    }
+
+    fn take_census(&self) {
+        let hand = self.received.len() + self.leaving.len();
+        let ports = [self.outside.census(), self.inside.census()];
+        self.desk.stats.buffers.note(self.pool.free(), hand, ports);
+    }
+}
+
+/// The way of the frames of one turn.
+struct Way<'a, P: Port> {
+    snapshot: &'a Snapshot,
+    stats: &'a Stats,
+    events: &'a EventSender,
+    pool: &'a mut P::Pool,
+    received: &'a mut Vec<P::Frame>,
+    leaving: &'a mut Vec<P::Frame>,
+}
+
+impl<P: Port> Way<'_, P> {
+    /// Takes a batch from one port and hands what may pass to the other. Answers how many frames were received.
+    fn relay(&mut self, occasion: Occasion, from: &mut P, to: &mut P) -> usize {
+        to.reclaim(self.pool);
+        from.refill(self.pool);
+        from.receive(self.received, BATCH);
+        let count = self.received.len();
+        if count > 0 {
+            let (bytes_in, bytes_out) = self.judge_all(occasion);
+            self.send(occasion.direction, to, bytes_out);
+            let (rx, _) = self.stats.route(occasion.direction);
+            rx.rx_frames.add(count as u64);
+            rx.rx_bytes.add(bytes_in);
+        }
+        count
+    }
+
+    /// Sorts the batch: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
+    fn judge_all(&mut self, occasion: Occasion) -> (u64, u64) {
+        let (mut bytes_in, mut bytes_out) = (0, 0);
+        for frame in self.received.drain(..) {
+            let bytes = self.pool.bytes(&frame);
+            let length = bytes.len() as u64;
+            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, &mut &*self.stats);
+            self.stats.count(&verdict, &self.snapshot.rules);
+            if let Some(told) = verdict.noteworthy() {
+                self.events.tell(occasion, told, bytes, self.stats);
+            }
+            bytes_in += length;
+            match verdict.action {
+                Action::Forward => {
+                    bytes_out += length;
+                    self.leaving.push(frame);
+                }
+                Action::Drop => self.pool.release(frame),
+            }
+        }
+        (bytes_in, bytes_out)
+    }
+
+    /// Hands the frames over. What the port does not take is dropped: a frame that waits here would keep a
+    /// buffer from being received into.
+    fn send(&mut self, direction: Direction, to: &mut P, mut bytes: u64) {
+        let wanted = self.leaving.len();
+        to.transmit(self.leaving);
+        let left = self.leaving.len();
+        if left > 0 {
+            let reason = if to.link_is_down() { Reason::LinkDown } else { Reason::TxFull };
+            self.stats.count_lost(reason, left);
+            for frame in self.leaving.drain(..) {
+                bytes -= self.pool.bytes(&frame).len() as u64;
+                self.pool.release(frame);
+            }
+        }
+        let (_, tx) = self.stats.route(direction);
+        tx.tx_frames.add((wanted - left) as u64);
+        tx.tx_bytes.add(bytes);
+    }
+}

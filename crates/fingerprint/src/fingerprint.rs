@@ -1,0 +1,30 @@
+//! A SYN in every notation.
+
+use synward_wire::SynFacts;
+
+#[cfg(feature = "ja4t")]
+use crate::Ja4t;
+use crate::MuonFp;
+
+/// What one SYN (or SYN-ACK) shows, as each notation sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fingerprint {
+    /// As MuonFP sees it.
+    pub muonfp: MuonFp,
+    /// As JA4T sees it.
+    #[cfg(feature = "ja4t")]
+    pub ja4t: Ja4t,
+}
+
+impl Fingerprint {
+    /// Reads the fingerprint. The TCP flags are not looked at: whose fingerprint is asked for is the caller's choice.
+    pub fn of(syn: &SynFacts) -> Fingerprint {
+        let options = syn.options.as_slice();
+        Fingerprint {
+            muonfp: MuonFp::of(syn.window, options),
+            #[cfg(feature = "ja4t")]
+            ja4t: Ja4t::of(syn.window, options),
+        }
+    }
+}

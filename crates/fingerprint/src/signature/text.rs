@@ -1,0 +1,127 @@
+//! The pieces that both notations are made of: fields, wildcards, numbers, lists of kinds.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::SignatureError;
+use super::layout::over_forty_bytes;
+use crate::{Field, Kinds};
+
+/// A piece of a signature's text, and the byte at which it starts.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) text: &'a str,
+    start: usize,
+}
+
+impl<'a> Piece<'a> {
+    pub(super) fn whole(text: &'a str) -> Piece<'a> {
+        Piece { text, start: 0 }
+    }
+
+    pub(super) fn span(self) -> Range<usize> {
+        self.start..self.start + self.text.len()
+    }
+
+    pub(super) fn split(self, separator: char) -> impl Iterator<Item = Piece<'a>> {
+        let mut start = self.start;
+        self.text.split(separator).map(move |text| {
+            let piece = Piece { text, start };
+            start = piece.span().end + separator.len_utf8();
+            piece
+        })
+    }
+
+    /// The window, kinds, MSS and scale of a signature; `None` unless there are exactly four fields.
+    pub(super) fn fields(self, separator: char) -> Option<[Piece<'a>; 4]> {
+        self.split(separator).collect::<Vec<_>>().try_into().ok()
+    }
+
+    /// Without the zero that JA4T puts before a single digit.
+    #[cfg(feature = "ja4t")]
+    pub(super) fn unpadded(self) -> Piece<'a> {
+        match self.text.strip_prefix('0') {
+            Some(digit) if digit.len() == 1 => Piece { text: digit, start: self.start + 1 },
+            _ => self,
+        }
+    }
+}
+
+/// A number of the notations: its name, its greatest value, and what to do about a missing one.
+pub(super) struct Quantity {
+    name: &'static str,
+    most: u16,
+    missing: &'static str,
+}
+
+pub(super) const WINDOW: Quantity =
+    Quantity { name: "window", most: u16::MAX, missing: "every SYN has a window: write `%` for any" };
+const KIND: Quantity = Quantity {
+    name: "option kind",
+    most: u8::MAX as u16,
+    missing: "one `-` stands between two kinds, and nowhere else",
+};
+pub(super) const MSS_VALUE: Quantity =
+    Quantity { name: "MSS", most: u16::MAX, missing: "JA4T writes `00` for no MSS" };
+pub(super) const SCALE_VALUE: Quantity =
+    Quantity { name: "window scale", most: u8::MAX as u16, missing: "JA4T writes `00` for no window scale" };
+
+/// `%` or `*`, or else what `read` makes of the piece.
+pub(super) fn field<'a, T>(
+    piece: Piece<'a>,
+    read: impl FnOnce(Piece<'a>) -> Result<T, SignatureError>,
+) -> Result<Field<T>, SignatureError> {
+    match piece.text {
+        "%" | "*" => Ok(Field::Any),
+        _ => read(piece).map(Field::Is),
+    }
+}
+
+/// Kinds joined by `-`, at least one.
+pub(super) fn kinds(piece: Piece<'_>) -> Result<Kinds, SignatureError> {
+    let list: Vec<u8> = piece.split('-').map(|kind| number(kind, &KIND)).collect::<Result<_, _>>()?;
+    Kinds::new(&list).ok_or_else(|| over_forty_bytes(piece, list.len()))
+}
+
+/// A decimal number that fits `T`, whose greatest value is that of the quantity.
+pub(super) fn number<T: FromStr>(piece: Piece<'_>, quantity: &Quantity) -> Result<T, SignatureError> {
+    let Quantity { name, most, missing } = quantity;
+    if piece.text.is_empty() {
+        return Err(SignatureError::new(piece.span(), format!("the {name} is missing"), *missing));
+    }
+    if let Some((at, found)) = piece.text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        let start = piece.start + at;
+        return Err(not_a_digit(start..start + found.len_utf8(), found, quantity));
+    }
+    if piece.text.len() > 1 && piece.text.starts_with('0') {
+        return Err(leading_zero(piece, name));
+    }
+    piece.text.parse().map_err(|_| {
+        let message = format!("the {name} {} is out of range", piece.text);
+        SignatureError::new(piece.span(), message, format!("the {name} is a number from 0 to {most}"))
+    })
+}
+
+fn not_a_digit(span: Range<usize>, found: char, Quantity { name, most, .. }: &Quantity) -> SignatureError {
+    match found {
+        '%' | '*' => SignatureError::new(
+            span,
+            format!("`{found}` stands for a whole field, not for a part of one"),
+            format!("write `%` alone in the field; this version reads no prefixes such as `2-{found}`"),
+        ),
+        _ => SignatureError::new(
+            span,
+            format!("unexpected `{}` in the {name}", found.escape_debug()),
+            format!("the {name} is a number from 0 to {most}"),
+        ),
+    }
+}
+
+fn leading_zero(piece: Piece<'_>, name: &str) -> SignatureError {
+    let digits = match piece.text.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let message = format!("the {name} has a leading zero");
+    SignatureError::new(piece.span(), message, format!("write `{digits}`"))
+}

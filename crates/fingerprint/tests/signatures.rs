@@ -1,0 +1,200 @@
+//! Signatures: read, printed, matched.
+#![cfg(test)]
+
+mod common;
+
+use common::{any_options, exact_signatures, fingerprint, well_formed, widened};
+use proptest::prelude::*;
+use synward_fingerprint::{Fingerprint, Kinds, Signature};
+
+const LINUX: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+
+#[track_caller]
+fn matches(text: &str, seen: &Fingerprint) -> bool {
+    text.parse::<Signature>().unwrap_or_else(|fault| panic!("{text}: {fault}")).matches(seen)
+}
+
+#[test]
+fn either_wildcard_is_any_value_of_its_field() {
+    let seen = fingerprint(64240, &LINUX);
+    for text in ["64240:2-4-8-1-3:1460:7", "%:2-4-8-1-3:1460:7", "*:2-4-8-1-3:1460:7", "64240:*:1460:7"] {
+        assert!(matches(text, &seen), "{text}");
+    }
+    for text in ["64240:2-4-8-1-3:%:7", "64240:2-4-8-1-3:1460:*", "%:%:%:%", "%:*:1460:%"] {
+        assert!(matches(text, &seen), "{text}");
+    }
+    for text in [
+        "%:%:1461:%",
+        "%:%:%:8",
+        "64241:%:%:%",
+        "%:2-4-8-3-1:%:%",
+        "%:2-4-8-1-3-1:%:%",
+        "%:2-4-8-1:%:%",
+        "%:::",
+    ] {
+        assert!(!matches(text, &seen), "{text}");
+    }
+}
+
+#[cfg(feature = "ja4t")]
+#[test]
+fn ja4t_takes_wildcards_in_any_field() {
+    let seen = fingerprint(64240, &LINUX);
+    for text in
+        ["*_2-4-8-1-3_1460_7", "64240_%_1460_7", "64240_2-4-8-1-3_*_7", "64240_2-4-8-1-3_1460_*", "*_*_*_*"]
+    {
+        assert!(matches(text, &seen), "{text}");
+    }
+    for text in ["*_00_00_00", "%_%_1461_%", "%_%_%_8", "64241_%_%_%", "%_2-4-8-3-1_%_%"] {
+        assert!(!matches(text, &seen), "{text}");
+    }
+}
+
+#[test]
+fn the_wildcard_window_with_nothing_else_means_no_options() {
+    assert!(matches("%:::", &fingerprint(1024, &[])));
+    assert!(matches("*:::", &fingerprint(65535, &[])));
+    for options in [&[1, 1, 1, 1][..], &[0, 0, 0, 0], &[2, 4, 5, 180]] {
+        assert!(!matches("*:::", &fingerprint(1024, options)));
+    }
+}
+
+#[test]
+fn absent_is_not_zero_in_muonfp() {
+    let zero = fingerprint(1024, &[2, 4, 0, 0, 1, 3, 3, 0]);
+    assert!(matches("1024:2-1-3:0:0", &zero));
+    assert!(matches("1024:%:0:0", &zero));
+    assert!(!matches("1024:%::0", &zero));
+    assert!(!matches("1024:%:0:", &zero));
+    let absent = fingerprint(1024, &[]);
+    assert!(!matches("1024:%:0:", &absent));
+    assert!(!matches("1024:%::0", &absent));
+}
+
+#[test]
+fn an_eol_first_is_not_the_lack_of_options() {
+    let eol = fingerprint(1024, &[0, 0, 0, 0]);
+    assert!(matches("1024:0::", &eol));
+    assert!(!matches("1024:::", &eol));
+    #[cfg(feature = "ja4t")]
+    {
+        assert!(matches("1024_0-0-0-0_00_00", &eol));
+        assert!(!matches("1024_0_00_00", &eol));
+        assert!(!matches("1024_00_00_00", &eol));
+    }
+}
+
+#[test]
+fn nine_nops_hide_nothing() {
+    let seen = fingerprint(1024, &[1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 7]);
+    assert!(matches("1024:1-1-1-1-1-1-1-1-1-3::7", &seen));
+    assert!(!matches("1024:1-1-1-1-1-1-1-1-1-3::6", &seen));
+    assert!(!matches("1024:1-1-1-1-1-1-1-1-3::7", &seen));
+}
+
+#[cfg(feature = "ja4t")]
+#[test]
+fn ja4t_padding_is_read_in_either_form_and_printed_in_one() {
+    for (text, canonical) in [
+        ("1024_2_9_0", "1024_2_09_00"),
+        ("1024_2_09_00", "1024_2_09_00"),
+        ("1024_2-1-3_00_07", "1024_2-1-3_00_7"),
+        ("*_%_*_%", "%_%_%_%"),
+    ] {
+        assert_eq!(text.parse::<Signature>().unwrap().to_string(), canonical);
+    }
+}
+
+#[test]
+fn wildcards_are_counted_by_field() {
+    for (text, wildcards) in [("1024:::", 0), ("%:::", 1), ("%:2-1-3:*:7", 2), ("%:%:%:%", 4)] {
+        assert_eq!(text.parse::<Signature>().unwrap().wildcards(), wildcards, "{text}");
+    }
+}
+
+#[test]
+fn numbers_read_to_their_limits() {
+    for text in ["0:::", "65535:2-1-3:65535:255", "1:255::", "64240:2-4-8-1-3:14560:7"] {
+        assert_eq!(text.parse::<Signature>().unwrap().to_string(), text);
+    }
+}
+
+/// Whether an option whose length an RFC fixes may claim another one here. Only such a SYN can have a
+/// fingerprint that, printed, is refused as a signature.
+fn may_lie(options: &[u8], kinds: &[u8]) -> bool {
+    let size = |kind| match kind {
+        2 => 4,
+        3 => 3,
+        4 => 2,
+        _ => 10,
+    };
+    options.windows(2).any(|pair| kinds.contains(&pair[0]) && pair[1] != size(pair[0]))
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_as_the_same(options in well_formed(), window: u16, ja4t: bool, any in 0..16u8) {
+        let signature = widened(&fingerprint(window, &options), ja4t, any);
+        prop_assert_eq!(signature.to_string().parse(), Ok(signature));
+    }
+
+    #[test]
+    fn a_malformed_syn_has_a_signature_too(options in any_options(), window: u16) {
+        let seen = fingerprint(window, &options);
+        for signature in exact_signatures(&seen) {
+            prop_assert!(signature.matches(&seen));
+            match signature.to_string().parse::<Signature>() {
+                Ok(read) => prop_assert_eq!(read, signature),
+                Err(fault) => prop_assert!(may_lie(&options, &[2, 3, 4, 8]), "{}: {}", signature, fault),
+            }
+        }
+        if let Err(fault) = seen.muonfp.to_string().parse::<Signature>() {
+            prop_assert!(may_lie(&options, &[4, 8]), "{}: {}", seen.muonfp, fault);
+        }
+    }
+
+    #[test]
+    fn one_field_changed_matches_no_more(options in any_options(), window: u16, other: u16, shift: u8) {
+        let seen = fingerprint(window, &options);
+        let signature = &exact_signatures(&seen)[0];
+        let changed = [
+            { let mut f = seen; f.muonfp.window = other; f },
+            { let mut f = seen; f.muonfp.mss = Some(other); f },
+            { let mut f = seen; f.muonfp.mss = None; f },
+            { let mut f = seen; f.muonfp.window_scale = Some(shift); f },
+            { let mut f = seen; f.muonfp.window_scale = None; f },
+            { let mut f = seen; f.muonfp.kinds = Kinds::new(&options).unwrap(); f },
+        ];
+        for changed in changed {
+            prop_assert_eq!(signature.matches(&changed), changed.muonfp == seen.muonfp);
+        }
+    }
+
+    #[cfg(feature = "ja4t")]
+    #[test]
+    fn one_ja4t_field_changed_matches_no_more(options in any_options(), window: u16, other: u16, shift: u8) {
+        let seen = fingerprint(window, &options);
+        let signature = &exact_signatures(&seen)[1];
+        let changed = [
+            { let mut f = seen; f.ja4t.window = other; f },
+            { let mut f = seen; f.ja4t.mss = other; f },
+            { let mut f = seen; f.ja4t.window_scale = shift; f },
+            { let mut f = seen; f.ja4t.kinds = Kinds::new(&options).unwrap(); f },
+        ];
+        for changed in changed {
+            prop_assert_eq!(signature.matches(&changed), changed.ja4t == seen.ja4t);
+        }
+    }
+
+    #[test]
+    fn permuted_options_never_match(
+        (options, shuffled) in prop::collection::vec(common::option(), 2..5)
+            .prop_flat_map(|options| (Just(options.clone()), Just(options).prop_shuffle()))
+    ) {
+        let in_order = |options: &[Vec<u8>]| options.iter().map(|option| option[0]).collect::<Vec<_>>();
+        let same = in_order(&options) == in_order(&shuffled);
+        for signature in exact_signatures(&fingerprint(1024, &options.concat())) {
+            prop_assert!(same || !signature.matches(&fingerprint(1024, &shuffled.concat())));
+        }
+    }
+}

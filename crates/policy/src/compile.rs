@@ -1,0 +1,263 @@
+//! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use synward_fingerprint::{Signature, SignatureTable};
+use synward_prefix::{BuildError, IpTable, Table};
+
+use crate::config::{Config, List, ListAction, ListDirection, Mode};
+use crate::diagnostic::{Diagnostic, Faults, Warning};
+use crate::entry::{Content, Entries, Prefix};
+use crate::names::{ListId, ListNames, MAX_LISTS};
+use crate::rules::{Cover, ListSummary, PrefixRule, RuleSet, SignatureRule};
+use crate::sweep::{Address, Block, sweep};
+use crate::verdict::{Action, Decision, Opinion, Reason, RuleId};
+
+/// The most fingerprint lists: the lists that match one SYN are collected in the bits of a word.
+const MAX_FINGERPRINT_LISTS: usize = 64;
+
+/// A rule set and what was odd about the lists that it came from.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The rules.
+    pub rules: RuleSet,
+    /// What was put right by reading it otherwise.
+    pub warnings: Vec<Warning>,
+}
+
+impl RuleSet {
+    /// Reads the lists of a configuration and compiles them. `names` gives each list its id.
+    ///
+    /// # Errors
+    /// With all faults of all lists. There is no rule set from half of the lists.
+    pub fn compile(config: &Config, names: &mut ListNames) -> Result<Compiled, Faults> {
+        let mut builder = Builder::default();
+        let mut faults = Vec::new();
+        for list in &config.lists {
+            let read = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
+            faults.extend(read.err().iter().flat_map(|error| error.iter().cloned()));
+        }
+        Faults::check(faults)?;
+        let warnings = std::mem::take(&mut builder.warnings);
+        let rules =
+            builder.freeze(config).map_err(|error| Diagnostic::file(&config.file, error.to_string()))?;
+        Ok(Compiled { rules, warnings })
+    }
+}
+
+/// Collects the entries of all lists.
+#[derive(Default)]
+struct Builder {
+    warnings: Vec<Warning>,
+    lists: Vec<ListSummary>,
+    prefixes: Vec<PrefixEntry>,
+    signatures: Vec<SignatureRule>,
+    signature_lists: Vec<ListId>,
+}
+
+/// A prefix, its place in the configuration, and what its list does.
+struct PrefixEntry {
+    rule: PrefixRule,
+    action: Action,
+    enforced: bool,
+    direction: ListDirection,
+}
+
+impl Builder {
+    fn add(
+        &mut self,
+        config: &Config,
+        list: &List,
+        names: &mut ListNames,
+        entries: Entries,
+    ) -> Result<(), Faults> {
+        let id = names.id(&list.name).ok_or_else(|| too_many_names(&config.file))?;
+        let (action, enforced) = (Action::from(list.action), list.is_enforced(config.bridge.mode));
+        let count = match entries.content {
+            Content::Ip(prefixes) => {
+                let count = prefixes.len();
+                let direction = list.direction();
+                self.prefixes.extend(prefixes.into_iter().map(|(prefix, line)| PrefixEntry {
+                    rule: PrefixRule { prefix, list: id, line },
+                    action,
+                    enforced,
+                    direction,
+                }));
+                count
+            }
+            Content::Fingerprint(signatures) => {
+                self.add_signatures(config, id, (action, enforced), signatures)?
+            }
+        };
+        self.lists.push(ListSummary { id, name: list.name.clone(), entries: count });
+        self.warnings.extend(entries.warnings);
+        Ok(())
+    }
+
+    fn add_signatures(
+        &mut self,
+        config: &Config,
+        list: ListId,
+        (action, enforced): (Action, bool),
+        signatures: Vec<(Signature, u32)>,
+    ) -> Result<usize, Faults> {
+        let bit = u8::try_from(self.signature_lists.len()).ok();
+        let bit = bit.filter(|bit| usize::from(*bit) < MAX_FINGERPRINT_LISTS);
+        let bit = bit.ok_or_else(|| too_many_fingerprint_lists(&config.file))?;
+        let count = signatures.len();
+        self.signature_lists.push(list);
+        self.signatures.extend(signatures.into_iter().map(|(signature, line)| SignatureRule {
+            signature,
+            list,
+            bit,
+            line,
+            action,
+            enforced,
+        }));
+        Ok(count)
+    }
+
+    fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
+        // A stable sort: what is equal stays in the order of the configuration.
+        self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, rule.signature.wildcards()));
+        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature, place));
+        let signatures = SignatureTable::build(signatures);
+        let mut covers = Covers::new(&self.prefixes);
+        let inbound = covers.table(|direction| direction != ListDirection::Out)?;
+        let outbound = covers.table(|direction| direction != ListDirection::In)?;
+        let Covers { covers, lists: cover_lists, .. } = covers;
+        Ok(RuleSet {
+            inbound,
+            outbound,
+            covers,
+            cover_lists,
+            signatures,
+            signature_rules: self.signatures,
+            signature_lists: self.signature_lists,
+            prefix_rules: self.prefixes.into_iter().map(|entry| entry.rule).collect(),
+            lists: self.lists,
+            profile: config.bridge.profile,
+            enforce_profile: config.bridge.mode == Mode::Enforce,
+        })
+    }
+}
+
+impl From<ListAction> for Action {
+    fn from(action: ListAction) -> Self {
+        match action {
+            ListAction::Allow => Self::Forward,
+            ListAction::Block => Self::Drop,
+        }
+    }
+}
+
+fn too_many_names(config: &Path) -> Diagnostic {
+    let message = format!("the program has seen more than {MAX_LISTS} different names of lists");
+    Diagnostic::file(config, message).with_help("restart it, or keep the names of lists over reloads")
+}
+
+fn too_many_fingerprint_lists(config: &Path) -> Diagnostic {
+    let message = format!("there are more than {MAX_FINGERPRINT_LISTS} fingerprint lists");
+    Diagnostic::file(config, message).with_help("put signatures of the same action into one file")
+}
+
+/// The distinct sets of prefixes that cover some address, as what they say together.
+struct Covers<'a> {
+    prefixes: &'a [PrefixEntry],
+    covers: Vec<Cover>,
+    lists: Vec<ListId>,
+    /// The place in `covers` of each set of prefixes seen so far.
+    known: HashMap<Vec<Owner>, u32>,
+}
+
+/// A prefix as the sweep sees it: by length, the longest first, then as in the configuration.
+type Owner = (std::cmp::Reverse<u8>, usize);
+
+impl<'a> Covers<'a> {
+    fn new(prefixes: &'a [PrefixEntry]) -> Self {
+        Self { prefixes, covers: Vec::new(), lists: Vec::new(), known: HashMap::new() }
+    }
+
+    /// The table of the prefixes whose lists apply to a direction.
+    fn table(&mut self, applies: impl Fn(ListDirection) -> bool) -> Result<IpTable, BuildError> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let applying = self.prefixes.iter().enumerate().filter(|(_, entry)| applies(entry.direction));
+        for (place, entry) in applying {
+            let owner = (std::cmp::Reverse(entry.rule.prefix.length()), place);
+            match entry.rule.prefix {
+                Prefix::V4 { first, length } => v4.push(block(first, 32 - u32::from(length), owner)),
+                Prefix::V6 { first, length } => v6.push(block(first, 128 - u32::from(length), owner)),
+            }
+        }
+        let v4 = sweep(&v4, |owners| self.cover(owners));
+        let v6 = sweep(&v6, |owners| self.cover(owners));
+        Ok(IpTable::new(Table::build(v4)?, Table::build(v6)?))
+    }
+
+    /// The place of what a set of prefixes says.
+    fn cover(&mut self, owners: &[Owner]) -> u32 {
+        if let Some(known) = self.known.get(owners) {
+            return *known;
+        }
+        let place = number(self.covers.len());
+        let cover = self.resolve(owners);
+        self.covers.push(cover);
+        self.known.insert(owners.to_vec(), place);
+        place
+    }
+
+    /// What a set of prefixes says: `allow` beats `block`; of several with the same action the longest prefix is named,
+    /// of equally long ones the first of the configuration.
+    fn resolve(&mut self, owners: &[Owner]) -> Cover {
+        let entries = || owners.iter().filter_map(|(_, place)| Some((*place, self.prefixes.get(*place)?)));
+        let best = |enforced_only: bool| {
+            entries()
+                .filter(|(_, entry)| entry.enforced || !enforced_only)
+                .min_by_key(|(_, entry)| entry.action == Action::Drop)
+                .map(|(place, entry)| decision(entry.action, place))
+        };
+        let opinion = Opinion { enforced: best(true), assumed: best(false) };
+        let mut lists: Vec<ListId> = entries().map(|(_, entry)| entry.rule.list).collect();
+        lists.sort_unstable();
+        lists.dedup();
+        let first_list = number(self.lists.len());
+        self.lists.append(&mut lists);
+        Cover { opinion, first_list, last_list: number(self.lists.len()) }
+    }
+}
+
+fn decision(action: Action, place: usize) -> Decision {
+    let reason = match action {
+        Action::Forward => Reason::AllowList,
+        Action::Drop => Reason::BlockList,
+    };
+    Decision { action, reason, rule: RuleId::new(place) }
+}
+
+/// A place in a table. Tables of 2^32 entries do not fit into the memory of any machine that runs this.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// The block of all addresses from `first` whose last `free` bits are free.
+fn block<A: Address + Bits>(first: A, free: u32, owner: Owner) -> Block<A, Owner> {
+    Block { start: first, end: first.with_low_bits(free), owner }
+}
+
+trait Bits {
+    /// The number with its lowest `count` bits set.
+    fn with_low_bits(self, count: u32) -> Self;
+}
+
+impl Bits for u32 {
+    fn with_low_bits(self, count: u32) -> Self {
+        self | Self::MAX.checked_shr(32 - count).unwrap_or(0)
+    }
+}
+
+impl Bits for u128 {
+    fn with_low_bits(self, count: u32) -> Self {
+        self | Self::MAX.checked_shr(128 - count).unwrap_or(0)
+    }
+}

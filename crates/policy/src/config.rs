@@ -1,0 +1,433 @@
+//! The configuration file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::diagnostic::{Diagnostic, Faults, Place};
+use crate::profile::Profile;
+
+/// A configuration, as read and validated. Its paths are absolute, or relative to where the program runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file that it came from.
+    pub file: PathBuf,
+    /// Section `[bridge]`.
+    pub bridge: Bridge,
+    /// Each `[[list]]`, in the order of the file.
+    pub lists: Vec<List>,
+    /// Section `[control]`.
+    pub control: Control,
+    /// Section `[events]`, if there is one.
+    pub events: Option<Events>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    bridge: Bridge,
+    #[serde(default)]
+    list: Vec<toml::Spanned<List>>,
+    #[serde(default)]
+    control: Control,
+    events: Option<Events>,
+}
+
+/// Section `[bridge]`: the ports, and how frames are treated between them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    /// The port towards the router: frames that arrive here are judged.
+    pub outside: String,
+    /// The port towards the LAN.
+    pub inside: String,
+    /// Whether anything is dropped at all.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What happens to odd frames.
+    #[serde(default)]
+    pub profile: Profile,
+    /// How frames get from the driver to the worker.
+    #[serde(default)]
+    pub xdp: Xdp,
+    /// What becomes of frames while no worker lives.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// What a worker does while no frame comes.
+    #[serde(default)]
+    pub wait: Wait,
+    /// Whether the kernel forwards frames of known sources on its own.
+    #[serde(default)]
+    pub fast_path: FastPath,
+    /// Whether a port is taken down when the other loses its link.
+    #[serde(default)]
+    pub link_loss: LinkLoss,
+    /// Number of queues of each port. As the ports have them, when it is not given.
+    pub queues: Option<std::num::NonZeroU32>,
+}
+
+/// Whether a block takes place, or is only told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Every frame is forwarded; what would have been dropped is counted and told.
+    #[default]
+    Monitor,
+    /// What is blocked is dropped.
+    Enforce,
+}
+
+/// How frames get from the driver to the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Xdp {
+    /// The first that works of `zerocopy`, `copy` and `skb`.
+    #[default]
+    Auto,
+    /// The driver works on the worker's memory.
+    Zerocopy,
+    /// The driver runs the XDP program, the kernel copies the frame.
+    Copy,
+    /// The network stack runs the XDP program: slow, and works with any driver.
+    Skb,
+}
+
+/// What becomes of frames while no worker lives. Only what this version can keep can be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// They are dropped.
+    #[default]
+    Closed,
+}
+
+/// What a worker does while no frame comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// It looks again for a short while, then sleeps until the kernel wakes it.
+    #[default]
+    Adaptive,
+}
+
+/// Whether the kernel forwards frames of known sources on its own. This version has no such path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FastPath {
+    /// Where it can be had.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// Whether a port is taken down when the other loses its link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkLoss {
+    /// It stays as it is.
+    #[default]
+    Ignore,
+}
+
+/// One `[[list]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Its name in metrics and events: unique.
+    pub name: String,
+    /// What its entries are.
+    pub kind: Kind,
+    /// What happens to a frame that an entry matches.
+    pub action: ListAction,
+    /// Where the entries are.
+    pub file: PathBuf,
+    /// `monitor` takes the list out of force when the bridge enforces. The bridge's mode, when it is not given.
+    pub mode: Option<Mode>,
+    /// Which frames a list of addresses applies to.
+    pub direction: Option<ListDirection>,
+    /// Whether prefixes wider than /8 (IPv4) or /16 (IPv6) are taken.
+    #[serde(default)]
+    pub allow_wide: bool,
+}
+
+/// What the entries of a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Addresses and prefixes.
+    Ip,
+    /// Signatures of TCP SYNs.
+    Fingerprint,
+}
+
+/// What happens to a frame that a list matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListAction {
+    /// It is forwarded, whatever other lists say.
+    Allow,
+    /// It is dropped.
+    Block,
+}
+
+/// Which frames a list of addresses applies to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListDirection {
+    /// Those from outside, by their source.
+    In,
+    /// Those from inside, by their destination.
+    Out,
+    /// Both.
+    Both,
+}
+
+/// Section `[control]`: how the running program is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// Address and port of `/metrics` and `/healthz`.
+    pub listen: SocketAddr,
+    /// The Unix socket of `synward status`.
+    pub socket: PathBuf,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 9469));
+        Self { listen, socket: PathBuf::from("/run/synward/control.sock") }
+    }
+}
+
+/// Section `[events]`: where drops are told.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// File that JSON lines are appended to.
+    pub file: PathBuf,
+    /// At most so many lines a second are written; the rest is counted.
+    #[serde(default = "Events::default_rate")]
+    pub per_second: std::num::NonZeroU32,
+}
+
+impl Events {
+    const fn default_rate() -> std::num::NonZeroU32 {
+        std::num::NonZeroU32::MIN.saturating_add(999)
+    }
+}
+
+impl List {
+    /// Whether its decisions are carried out in a bridge of this mode.
+    pub fn is_enforced(&self, bridge: Mode) -> bool {
+        bridge == Mode::Enforce && self.mode != Some(Mode::Monitor)
+    }
+
+    /// Which frames the list applies to.
+    pub fn direction(&self) -> ListDirection {
+        self.direction.unwrap_or(ListDirection::In)
+    }
+}
+
+impl Config {
+    /// Reads a configuration file. The lists that it names are not looked at.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no TOML, or says something that cannot be.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Diagnostic::file(file, format!("cannot read the configuration: {error}")))?;
+        Self::parse(file, &text)
+    }
+
+    /// Reads the text of a configuration file; its paths are relative to the folder of `file`.
+    ///
+    /// # Errors
+    /// When the text is no TOML, or says something that cannot be.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Faults> {
+        let document: Document = toml::from_str(text).map_err(|error| explain(file, text, &error))?;
+        let Document { bridge, list: lists, mut control, mut events } = document;
+        Faults::check(faults(file, text, &bridge, &lists))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut lists: Vec<List> = lists.into_iter().map(toml::Spanned::into_inner).collect();
+        let paths = lists.iter_mut().map(|list| &mut list.file).chain([&mut control.socket]);
+        for path in paths.chain(events.iter_mut().map(|events| &mut events.file)) {
+            *path = folder.join(&path);
+        }
+        Ok(Self { file: file.to_owned(), bridge, lists, control, events })
+    }
+
+    /// What the new configuration changes that a reload cannot: the name of the first such setting.
+    pub fn needs_restart(&self, new: &Self) -> Option<&'static str> {
+        let (old, ours) = (&self.bridge, &new.bridge);
+        [
+            (old.outside != ours.outside, "bridge.outside"),
+            (old.inside != ours.inside, "bridge.inside"),
+            (old.xdp != ours.xdp, "bridge.xdp"),
+            (old.queues != ours.queues, "bridge.queues"),
+            (self.control.listen != new.control.listen, "control.listen"),
+            (self.control.socket != new.control.socket, "control.socket"),
+        ]
+        .into_iter()
+        .find_map(|(changed, name)| changed.then_some(name))
+    }
+}
+
+/// What is wrong in a document that is well-formed.
+fn faults(file: &Path, text: &str, bridge: &Bridge, lists: &[toml::Spanned<List>]) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    if bridge.outside == bridge.inside {
+        let at = text.find("inside").map_or(0..0, |start| start..start + "inside".len());
+        let message = format!("outside and inside are the same port, {}", bridge.inside);
+        let fault = Diagnostic::at(file, Place::in_text(text, at), message);
+        faults.push(fault.with_help("a bridge needs two: name the port towards the LAN as inside"));
+    }
+    let mut names = std::collections::HashSet::new();
+    for list in lists {
+        let place = || Place::in_text(text, list.span());
+        let list = list.get_ref();
+        if !names.insert(list.name.as_str()) {
+            let message = format!("there are two lists named {}", list.name);
+            faults.push(Diagnostic::at(file, place(), message).with_help("give each list a name of its own"));
+        }
+        if list.name.is_empty() {
+            faults.push(Diagnostic::at(file, place(), "a list needs a name"));
+        }
+        if list.kind == Kind::Fingerprint && list.direction.is_some_and(|d| d != ListDirection::In) {
+            let message = format!("list {} holds fingerprints: they judge SYNs from outside only", list.name);
+            faults.push(
+                Diagnostic::at(file, place(), message).with_help("remove `direction`, or write \"in\""),
+            );
+        }
+    }
+    faults
+}
+
+/// A fault of the TOML reader, with its place and, for a name that it does not know, the nearest that it does.
+fn explain(file: &Path, text: &str, error: &toml::de::Error) -> Diagnostic {
+    let place = Place::in_text(text, error.span().unwrap_or(0..0));
+    let fault = Diagnostic::at(file, place, error.message());
+    match nearest_known(error.message()) {
+        Some(nearest) => fault.with_help(format!("did you mean `{nearest}`?")),
+        None => fault,
+    }
+}
+
+/// serde names the unknown word and then those it knows, each between backticks.
+fn nearest_known(message: &str) -> Option<&str> {
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = words.next().filter(|_| is_unknown)?;
+    let likeness = |word: &&str| (strsim::jaro_winkler(unknown, word) * 1000.0) as u32;
+    words.max_by_key(likeness).filter(|word| likeness(word) >= 700)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+[bridge]
+outside = "enp1s0"
+inside = "enp2s0"
+mode = "enforce"
+profile = "strict"
+xdp = "copy"
+queues = 2
+on_failure = "closed"
+wait = "adaptive"
+fast_path = "auto"
+link_loss = "ignore"
+
+[[list]]
+name = "customers"
+kind = "ip"
+action = "allow"
+file = "lists/customers.txt"
+direction = "both"
+
+[[list]]
+name = "scanners"
+kind = "fingerprint"
+action = "block"
+mode = "monitor"
+file = "/abs/scanners.txt"
+
+[control]
+listen = "[::1]:1"
+socket = "run/control.sock"
+
+[events]
+file = "events.json"
+"#;
+
+    fn parse(text: &str) -> Result<Config, Faults> {
+        Config::parse(Path::new("/etc/synward/synward.toml"), text)
+    }
+
+    fn fault(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_whole_configuration_is_read_and_its_paths_start_at_its_folder() {
+        let config = parse(WHOLE).unwrap();
+        assert_eq!(config.bridge.profile, Profile::Strict);
+        assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
+        assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
+        assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
+        assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
+    }
+
+    #[test]
+    fn two_ports_are_enough() {
+        let config = parse("[bridge]\noutside = 'a'\ninside = 'b'\n").unwrap();
+        assert_eq!((config.bridge.mode, config.bridge.profile), (Mode::Monitor, Profile::Balanced));
+        assert_eq!(config.control.listen.to_string(), "127.0.0.1:9469");
+        assert_eq!(config.events, None);
+    }
+
+    #[test]
+    fn a_list_is_enforced_only_when_the_bridge_and_the_list_both_are() {
+        let config = parse(WHOLE).unwrap();
+        let enforced = |mode| config.lists.iter().map(|list| list.is_enforced(mode)).collect::<Vec<_>>();
+        assert_eq!(enforced(Mode::Enforce), [true, false]);
+        assert_eq!(enforced(Mode::Monitor), [false, false]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
+        let shown = fault("[bridge]\noutsid = 'a'\ninside = 'b'\n");
+        assert!(shown.contains("unknown field `outsid`"), "{shown}");
+        assert!(shown.contains("/etc/synward/synward.toml:2:1"), "{shown}");
+        assert!(shown.contains("did you mean `outside`?"), "{shown}");
+        let shown = fault(&WHOLE.replace("[events]", "[evnts]"));
+        assert!(shown.contains("did you mean `events`?"), "{shown}");
+    }
+
+    #[test]
+    fn a_value_that_this_version_cannot_keep_is_refused() {
+        let shown = fault(&WHOLE.replace("\"closed\"", "\"open\""));
+        assert!(shown.contains("unknown variant `open`, expected `closed`"), "{shown}");
+        assert!(shown.contains("synward.toml:9:14"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        assert!(fault("[bridge]\noutside = 'a'\ninside = 'a'\n").contains("synward.toml:3:1"));
+        let twice = WHOLE.replace("\"scanners\"", "\"customers\"");
+        assert!(fault(&twice).contains("two lists named customers"));
+        let outward = WHOLE.replace("mode = \"monitor\"", "direction = \"out\"");
+        assert!(fault(&outward).contains("judge SYNs from outside only"));
+        assert!(fault("[bridge").contains("synward.toml:1:"));
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = parse(WHOLE).unwrap();
+        assert_eq!(old.needs_restart(&old), None);
+        let new = parse(&WHOLE.replace("enp2s0", "enp3s0")).unwrap();
+        assert_eq!(old.needs_restart(&new), Some("bridge.inside"));
+    }
+}

@@ -1,0 +1,209 @@
+//! The compiled rules: what the lists of a configuration say, in a form that answers at once.
+
+use synward_fingerprint::{Fingerprint, Signature, SignatureTable};
+use synward_prefix::IpTable;
+use synward_wire::{Oddity, Packet, SynFacts};
+
+use crate::entry::Prefix;
+use crate::names::ListId;
+use crate::profile::Profile;
+use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
+
+/// Sees which lists match a frame, whether or not they decide. The worker's counters are one.
+pub trait Witness {
+    /// An entry of the list matches the frame. Told at most once a frame for each list.
+    fn hit(&mut self, list: ListId);
+}
+
+/// Nobody is interested.
+impl Witness for () {
+    fn hit(&mut self, _: ListId) {}
+}
+
+/// Everything that judges frames, immutable. Made by [`RuleSet::compile`].
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    /// By source, for frames from outside. The value is a place in `covers`.
+    pub(crate) inbound: IpTable,
+    /// By destination, for frames from inside. The value is a place in `covers`.
+    pub(crate) outbound: IpTable,
+    pub(crate) covers: Vec<Cover>,
+    /// The lists of all covers, one behind the other.
+    pub(crate) cover_lists: Vec<ListId>,
+    /// The value is a place in `signature_rules`.
+    pub(crate) signatures: SignatureTable,
+    /// The best first: see [`SignatureRule`].
+    pub(crate) signature_rules: Vec<SignatureRule>,
+    /// The fingerprint lists, by [`SignatureRule::bit`].
+    pub(crate) signature_lists: Vec<ListId>,
+    pub(crate) prefix_rules: Vec<PrefixRule>,
+    pub(crate) lists: Vec<ListSummary>,
+    pub(crate) profile: Profile,
+    /// Whether the profile drops, or only tells.
+    pub(crate) enforce_profile: bool,
+}
+
+/// What is said of a range of addresses by all lists that cover it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cover {
+    pub(crate) opinion: Opinion,
+    /// The lists are `cover_lists[first_list..last_list]`.
+    pub(crate) first_list: u32,
+    pub(crate) last_list: u32,
+}
+
+/// Where a prefix came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PrefixRule {
+    pub(crate) prefix: Prefix,
+    pub(crate) list: ListId,
+    pub(crate) line: u32,
+}
+
+/// Where a signature came from and what it does. In a rule set they are sorted: `allow` before `block`, then the one with fewer
+/// wildcards, then as in the configuration, so that of all that match a SYN the first decides.
+#[derive(Debug, Clone)]
+pub(crate) struct SignatureRule {
+    pub(crate) signature: Signature,
+    pub(crate) list: ListId,
+    /// The place of the list in `signature_lists`: below 64.
+    pub(crate) bit: u8,
+    pub(crate) line: u32,
+    pub(crate) action: Action,
+    pub(crate) enforced: bool,
+}
+
+/// A list of the rule set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListSummary {
+    /// Its id.
+    pub id: ListId,
+    /// Its name.
+    pub name: String,
+    /// Number of its entries.
+    pub entries: usize,
+}
+
+/// One entry of a list, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleDescription {
+    /// The list.
+    pub list: ListId,
+    /// The line of its file, from 1.
+    pub line: u32,
+    /// The entry in its canonical form.
+    pub entry: String,
+}
+
+impl RuleSet {
+    /// The lists, in the order of the configuration.
+    pub fn lists(&self) -> &[ListSummary] {
+        &self.lists
+    }
+
+    /// Bytes of heap held by tables and entries.
+    pub fn memory_usage(&self) -> usize {
+        self.inbound.memory_usage()
+            + self.outbound.memory_usage()
+            + size_of_val(&*self.covers)
+            + size_of_val(&*self.cover_lists)
+            + self.signatures.memory_usage()
+            + size_of_val(&*self.signature_rules)
+            + size_of_val(&*self.prefix_rules)
+    }
+
+    /// The entry behind a rule of a verdict of this rule set; `None` when it is of another.
+    pub fn describe(&self, rule: RuleId) -> Option<RuleDescription> {
+        if let Some(PrefixRule { prefix, list, line }) = self.prefix_rules.get(rule.index()) {
+            return Some(RuleDescription { list: *list, line: *line, entry: prefix.to_string() });
+        }
+        let rule = self.signature_rules.get(rule.index() - self.prefix_rules.len())?;
+        Some(RuleDescription { list: rule.list, line: rule.line, entry: rule.signature.to_string() })
+    }
+
+    /// The list of a rule, without its text.
+    #[inline]
+    pub fn list_of(&self, rule: RuleId) -> Option<ListId> {
+        match self.prefix_rules.get(rule.index()) {
+            Some(rule) => Some(rule.list),
+            None => self.signature_rules.get(rule.index() - self.prefix_rules.len()).map(|rule| rule.list),
+        }
+    }
+
+    /// What the lists of addresses say of a packet.
+    #[inline]
+    pub(crate) fn address_opinion(
+        &self,
+        direction: Direction,
+        packet: &Packet<'_>,
+        witness: &mut impl Witness,
+    ) -> Opinion {
+        let found = match direction {
+            Direction::In => self.inbound.get(packet.source),
+            Direction::Out => self.outbound.get(packet.destination),
+        };
+        match found.and_then(|place| self.covers.get(place as usize)) {
+            None => Opinion::default(),
+            Some(cover) => {
+                let lists = self.cover_lists.get(cover.first_list as usize..cover.last_list as usize);
+                lists.unwrap_or_default().iter().for_each(|list| witness.hit(*list));
+                cover.opinion
+            }
+        }
+    }
+
+    /// What the profile says of an oddity.
+    pub(crate) fn odd_opinion(&self, oddity: Oddity) -> Opinion {
+        if self.profile.drops(oddity) {
+            Opinion::of(Decision::drop(Reason::Odd(oddity)), self.enforce_profile)
+        } else {
+            Opinion::default()
+        }
+    }
+
+    /// What the signatures say of a SYN.
+    pub(crate) fn fingerprint_opinion(&self, syn: &SynFacts, witness: &mut impl Witness) -> Opinion {
+        if self.signature_rules.is_empty() {
+            return Opinion::default();
+        }
+        let mut best = BestMatch::default();
+        self.signatures
+            .for_each_match(&Fingerprint::of(syn), |place| best.consider(place, &self.signature_rules));
+        let hit = |(bit, list): (usize, &ListId)| (best.lists >> bit & 1 == 1).then_some(*list);
+        self.signature_lists.iter().enumerate().filter_map(hit).for_each(|list| witness.hit(list));
+        Opinion {
+            enforced: best.enforced.and_then(|place| self.signature_decision(place)),
+            assumed: best.assumed.and_then(|place| self.signature_decision(place)),
+        }
+    }
+
+    fn signature_decision(&self, place: u32) -> Option<Decision> {
+        let action = self.signature_rules.get(place as usize)?.action;
+        let reason = match action {
+            Action::Forward => Reason::FingerprintAllow,
+            Action::Drop => Reason::FingerprintBlock,
+        };
+        let rule = RuleId::new(self.prefix_rules.len() + place as usize);
+        Some(Decision { action, reason, rule })
+    }
+}
+
+/// The first of the matching signatures, and the lists of all.
+#[derive(Default)]
+struct BestMatch {
+    enforced: Option<u32>,
+    assumed: Option<u32>,
+    lists: u64,
+}
+
+impl BestMatch {
+    fn consider(&mut self, place: u32, rules: &[SignatureRule]) {
+        let Some(rule) = rules.get(place as usize) else { return };
+        self.lists |= 1 << rule.bit;
+        let first = |best: Option<u32>| Some(best.map_or(place, |best| best.min(place)));
+        self.assumed = first(self.assumed);
+        if rule.enforced {
+            self.enforced = first(self.enforced);
+        }
+    }
+}

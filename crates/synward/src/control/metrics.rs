@@ -1,0 +1,380 @@
+//! The view as Prometheus metrics, read at the moment of the scrape.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
+use synward_bridge::{PortStats, Stats};
+use synward_policy::Reason;
+use synward_xsk::XdpStatistics;
+
+use super::view::{PORTS, View, WorkerView, at};
+
+/// Reads the view when Prometheus asks.
+pub(crate) struct Metrics(pub(crate) Arc<View>);
+
+impl Collector for Metrics {
+    fn desc(&self) -> Vec<&Desc> {
+        // The label sets depend on ports and lists; the registry asks for none in advance.
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let view = &*self.0;
+        [
+            frames(view),
+            verdicts(view),
+            lists(view),
+            rules(view),
+            loops(view),
+            sockets(view),
+            buffers(view),
+            events(view),
+        ]
+        .concat()
+    }
+}
+
+/// One value of a metric, with its labels.
+struct Sample {
+    labels: Vec<LabelPair>,
+    value: f64,
+}
+
+impl Sample {
+    fn new<const N: usize>(labels: [(&str, &str); N], value: impl Into<Value>) -> Self {
+        let Value(value) = value.into();
+        Self { labels: labels.into_iter().map(pair).collect(), value }
+    }
+}
+
+/// A number of a metric. Counters beyond 2^53 lose their last digits, as they do in Prometheus itself.
+struct Value(f64);
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self(number as f64)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self(number as f64)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(yes: bool) -> Self {
+        Self(f64::from(u8::from(yes)))
+    }
+}
+
+impl From<&AtomicU64> for Value {
+    fn from(number: &AtomicU64) -> Self {
+        Self::from(number.load(Ordering::Relaxed))
+    }
+}
+
+fn pair((name, value): (&str, &str)) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn counter(name: &str, help: &str, samples: impl IntoIterator<Item = Sample>) -> MetricFamily {
+    let metric = |sample: Sample| {
+        let mut counter = Counter::default();
+        counter.set_value(sample.value);
+        let mut metric = Metric::from_label(sample.labels);
+        metric.set_counter(counter);
+        metric
+    };
+    family(name, help, MetricType::COUNTER, samples.into_iter().map(metric).collect())
+}
+
+fn gauge(name: &str, help: &str, samples: impl IntoIterator<Item = Sample>) -> MetricFamily {
+    let metric = |sample: Sample| {
+        let mut gauge = Gauge::default();
+        gauge.set_value(sample.value);
+        let mut metric = Metric::from_label(sample.labels);
+        metric.set_gauge(gauge);
+        metric
+    };
+    family(name, help, MetricType::GAUGE, samples.into_iter().map(metric).collect())
+}
+
+/// What went through the ports.
+fn frames(view: &View) -> Vec<MetricFamily> {
+    let by_port = |name: &str, help: &str, number: fn(&PortStats) -> u64| {
+        let samples = view.workers.iter().flat_map(|worker| {
+            let queue = worker.queue.to_string();
+            let of_port =
+                move |(port, stats)| Sample::new([("port", port), ("queue", &queue)], number(stats));
+            PORTS.into_iter().zip(worker.stats.ports.iter().map(|stats| &**stats)).map(of_port)
+        });
+        counter(name, help, samples)
+    };
+    vec![
+        by_port("synward_rx_frames_total", "Frames received from a port.", |stats| stats.rx_frames.get()),
+        by_port("synward_rx_bytes_total", "Bytes received from a port.", |stats| stats.rx_bytes.get()),
+        by_port("synward_tx_frames_total", "Frames sent through a port.", |stats| stats.tx_frames.get()),
+        by_port("synward_tx_bytes_total", "Bytes sent through a port.", |stats| stats.tx_bytes.get()),
+    ]
+}
+
+/// What was decided.
+fn verdicts(view: &View) -> Vec<MetricFamily> {
+    let sum = |table: fn(&Stats) -> &[synward_bridge::Counter], reason: Reason| {
+        view.sum(|stats| at(table(stats), reason.index()))
+    };
+    let drops = Reason::all().filter(|reason| reason.can_drop()).flat_map(|reason| {
+        let sample = |mode, count: u64| Sample::new([("reason", reason.name()), ("mode", mode)], count);
+        [
+            sample("enforce", sum(|stats| &stats.drops, reason)),
+            sample("monitor", sum(|stats| &stats.would_drops, reason)),
+        ]
+    });
+    let uninspected = Reason::all()
+        .filter(|reason| reason.is_uninspected())
+        .map(|reason| Sample::new([("reason", reason.name())], sum(|stats| &stats.uninspected, reason)));
+    vec![
+        counter(
+            "synward_drops_total",
+            "Frames dropped (mode enforce), or forwarded because of monitor mode (mode monitor).",
+            drops,
+        ),
+        counter(
+            "synward_uninspected_frames_total",
+            "Frames forwarded without being looked at to the end of their headers.",
+            uninspected,
+        ),
+    ]
+}
+
+/// What the lists did.
+fn lists(view: &View) -> Vec<MetricFamily> {
+    let lists = view.rules().lists;
+    let by_list = |table: fn(&Stats) -> &[synward_bridge::Counter]| {
+        lists.iter().map(move |list| {
+            let count = view.sum(|stats| at(table(stats), list.id.index()));
+            Sample::new([("list", list.name.as_str())], count)
+        })
+    };
+    let entries = lists.iter().map(|list| Sample::new([("list", list.name.as_str())], list.entries));
+    vec![
+        counter("synward_list_hits_total", "Frames that a list matches.", by_list(|stats| &stats.hits)),
+        counter(
+            "synward_list_decisions_total",
+            "Frames that a list decided about, or would have in enforce mode.",
+            by_list(|stats| &stats.decisions),
+        ),
+        gauge("synward_list_entries", "Entries of a list.", entries),
+    ]
+}
+
+/// The rules in force, and how they came there.
+fn rules(view: &View) -> Vec<MetricFamily> {
+    let (rules, reloads) = (view.rules(), &view.reloads);
+    let last = reloads.last();
+    let success = last.last_success.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let generations = view
+        .workers
+        .iter()
+        .map(|worker| Sample::new([("worker", &worker.queue.to_string())], worker.stats.generation.get()));
+    let results = [
+        Sample::new([("result", "success")], &reloads.successes),
+        Sample::new([("result", "failure")], &reloads.failures),
+    ];
+    let one = |name, help, value: Value| gauge(name, help, [Sample::new([], value.0)]);
+    vec![
+        gauge("synward_rules_generation", "Generation of the rules that a worker judges by.", generations),
+        one("synward_rule_table_bytes", "Memory of the compiled rules.", rules.table_bytes.into()),
+        counter("synward_reloads_total", "Reloads since the start, by result.", results),
+        one(
+            "synward_last_reload_successful",
+            "Whether the last reload was put in force.",
+            last.succeeded.into(),
+        ),
+        one(
+            "synward_last_reload_success_timestamp_seconds",
+            "When rules were last put in force, in seconds since 1970.",
+            success.as_secs_f64().into(),
+        ),
+        one(
+            "synward_last_reload_duration_seconds",
+            "How long it took to read and compile the rules in force.",
+            last.took.as_secs_f64().into(),
+        ),
+        gauge(
+            "synward_build_info",
+            "The version of the program.",
+            [Sample::new([("version", env!("CARGO_PKG_VERSION"))], true)],
+        ),
+    ]
+}
+
+/// What the workers do.
+fn loops(view: &View) -> Vec<MetricFamily> {
+    let by_worker = |number: fn(&Stats) -> u64| {
+        view.workers
+            .iter()
+            .map(move |worker| Sample::new([("worker", &worker.queue.to_string())], number(&worker.stats)))
+    };
+    vec![
+        counter(
+            "synward_worker_loops_total",
+            "Turns of a worker's loop.",
+            by_worker(|stats| stats.loops.get()),
+        ),
+        counter(
+            "synward_worker_idle_loops_total",
+            "Turns of a worker's loop that moved no frame.",
+            by_worker(|stats| stats.idle_loops.get()),
+        ),
+        family(
+            "synward_worker_loop_seconds",
+            "How long turns of a worker's loop took that moved frames.",
+            MetricType::SUMMARY,
+            view.workers.iter().map(loop_times).collect(),
+        ),
+    ]
+}
+
+fn loop_times(worker: &WorkerView) -> Metric {
+    let times = worker.loop_times();
+    let seconds = |nanoseconds: f64| nanoseconds / 1e9;
+    let quantile = |rank: f64| {
+        let mut quantile = Quantile::default();
+        quantile.set_quantile(rank);
+        quantile.set_value(seconds(times.value_at_quantile(rank) as f64));
+        quantile
+    };
+    let mut summary = Summary::default();
+    summary.set_quantile([0.5, 0.9, 0.99, 0.999, 1.0].map(quantile).to_vec());
+    summary.set_sample_count(times.len());
+    summary.set_sample_sum(seconds(times.mean() * times.len() as f64));
+    let mut metric = Metric::from_label(vec![pair(("worker", &worker.queue.to_string()))]);
+    metric.set_summary(summary);
+    metric
+}
+
+/// What the kernel says of the sockets and of the shim.
+fn sockets(view: &View) -> Vec<MetricFamily> {
+    let sockets: Vec<_> = PORTS
+        .into_iter()
+        .zip(&view.ports)
+        .flat_map(|(port, monitor)| monitor.queues.iter().map(move |queue| (port, queue)))
+        .filter_map(|(port, queue)| {
+            Some((port, queue.queue.to_string(), queue.statistics().ok()?, queue.mode))
+        })
+        .collect();
+    let statistic = |name: &str, help: &str, number: fn(&XdpStatistics) -> u64| {
+        let sample = |(port, queue, statistics, _): &(&str, String, XdpStatistics, _)| {
+            Sample::new([("port", port), ("queue", queue)], number(statistics))
+        };
+        counter(name, help, sockets.iter().map(sample))
+    };
+    let modes = sockets.iter().map(|(port, queue, _, mode)| {
+        Sample::new([("port", port), ("queue", queue), ("mode", mode.name())], true)
+    });
+    let shims = PORTS.into_iter().zip(&view.ports).flat_map(|(port, monitor)| {
+        [
+            Sample::new([("port", port), ("action", "redirected")], monitor.shim.redirected()),
+            Sample::new([("port", port), ("action", "no_socket")], monitor.shim.no_socket()),
+        ]
+    });
+    vec![
+        statistic(
+            "synward_xdp_rx_dropped_total",
+            "Frames the kernel dropped for a reason of its own.",
+            |s| s.rx_dropped,
+        ),
+        statistic("synward_xdp_rx_invalid_descs_total", "Invalid entries in a fill ring.", |s| {
+            s.rx_invalid_descs
+        }),
+        statistic("synward_xdp_tx_invalid_descs_total", "Invalid entries in a tx ring.", |s| {
+            s.tx_invalid_descs
+        }),
+        statistic("synward_xdp_rx_ring_full_total", "Frames dropped because the worker was too slow.", |s| {
+            s.rx_ring_full.unwrap_or(0)
+        }),
+        statistic(
+            "synward_xdp_rx_fill_ring_empty_descs_total",
+            "Frames that found no buffer to be received into.",
+            |s| s.rx_fill_ring_empty_descs.unwrap_or(0),
+        ),
+        statistic(
+            "synward_xdp_tx_ring_empty_descs_total",
+            "Attempts to send that found nothing to send.",
+            |s| s.tx_ring_empty_descs.unwrap_or(0),
+        ),
+        gauge("synward_xdp_mode", "The mode that the socket of a queue really got: 1.", modes),
+        counter(
+            "synward_shim_frames_total",
+            "Frames that the XDP program on a port saw, by what it did.",
+            shims,
+        ),
+    ]
+}
+
+/// Where the frame buffers are.
+fn buffers(view: &View) -> Vec<MetricFamily> {
+    let places = view.workers.iter().flat_map(|worker| {
+        let (queue, buffers) = (worker.queue.to_string(), &worker.stats.buffers);
+        let places = [
+            ("free", &buffers.free),
+            ("fill", &buffers.fill),
+            ("rx", &buffers.rx),
+            ("hand", &buffers.hand),
+            ("tx", &buffers.tx),
+            ("completion", &buffers.completion),
+        ];
+        places.map(|(place, count)| Sample::new([("worker", queue.as_str()), ("place", place)], count.get()))
+    });
+    let sizes = view
+        .workers
+        .iter()
+        .map(|worker| Sample::new([("worker", &worker.queue.to_string())], worker.stats.buffers.size.get()));
+    vec![
+        gauge("synward_umem_frames", "Frame buffers of a worker by the place where they are.", places),
+        gauge("synward_umem_size_frames", "Frame buffers of a worker in all: the sum of all places.", sizes),
+    ]
+}
+
+/// What became of the events.
+fn events(view: &View) -> Vec<MetricFamily> {
+    let events = &view.events;
+    let one = |name, help, value: Value| counter(name, help, [Sample::new([], value.0)]);
+    vec![
+        one("synward_events_total", "Events written to the event log.", (&events.written).into()),
+        one(
+            "synward_events_suppressed_total",
+            "Events left out by the rate limit.",
+            (&events.suppressed).into(),
+        ),
+        one("synward_events_failed_total", "Events that could not be written.", (&events.failed).into()),
+        one(
+            "synward_events_lost_total",
+            "Events that never reached the control thread, because the channel was full.",
+            view.sum(|stats| stats.events_lost.get()).into(),
+        ),
+    ]
+}

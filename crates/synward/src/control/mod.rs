@@ -1,0 +1,178 @@
+//! The control thread: signals, reloads, events, metrics and the control socket. The workers need none of it to
+//! forward frames.
+
+mod http;
+mod metrics;
+mod socket;
+pub(crate) mod view;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::Receiver;
+use synward_bridge::{Event, Publisher};
+use synward_policy::{Config, Events, Faults, ListNames, Snapshot};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::events::{EventLog, cannot_open};
+use crate::reload::{self, Loaded};
+use socket::ControlSocket;
+use view::{RulesView, View};
+
+/// How often events are written, retired rules are freed and workers are looked after.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the control thread listens on: taken before any frame flows, so that it cannot fail later.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    http: TcpListener,
+    socket: ControlSocket,
+    log: Option<EventLog>,
+}
+
+impl Listeners {
+    pub(crate) fn bind(config: &Config) -> Result<Self> {
+        let address = config.control.listen;
+        let http = TcpListener::bind(address)
+            .with_context(|| format!("cannot listen on {address}; change [control] listen"))?;
+        let socket = ControlSocket::bind(&config.control.socket)?;
+        Ok(Self { http, socket, log: config.events.as_ref().map(open_log).transpose()? })
+    }
+}
+
+fn open_log(settings: &Events) -> Result<EventLog> {
+    EventLog::open(settings).map_err(|error| anyhow::anyhow!(cannot_open(&settings.file, &error)))
+}
+
+/// What the control thread works with.
+pub(crate) struct Control {
+    pub(crate) file: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) names: ListNames,
+    pub(crate) publisher: Publisher,
+    pub(crate) events: Receiver<Event>,
+    pub(crate) view: Arc<View>,
+}
+
+/// A reload under way, on a thread of its own: reading and compiling may take seconds.
+struct Reload {
+    began: Instant,
+    loading: JoinHandle<Result<Loaded, Faults>>,
+}
+
+impl Control {
+    /// Runs until the program is told to end. `workers_live` says whether all workers still work.
+    pub(crate) fn run(mut self, listeners: Listeners, workers_live: impl Fn() -> bool) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let ended = runtime.block_on(self.serve(listeners, workers_live));
+        // A list that is being read when the program is told to end is not waited for.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn serve(&mut self, listeners: Listeners, workers_live: impl Fn() -> bool) -> Result<()> {
+        let Listeners { http, socket, mut log } = listeners;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        http::serve(http, Arc::clone(&self.view))?;
+        socket.serve(Arc::clone(&self.view))?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut reload, mut again) = (None::<Reload>, false);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => again = true,
+                _ = tick.tick() => {}
+            }
+            if reload.as_ref().is_some_and(|reload| reload.loading.is_finished())
+                && let Some(done) = reload.take()
+            {
+                self.finish(done, &mut log).await;
+            }
+            if again && reload.is_none() {
+                (reload, again) = (Some(self.begin_reload()), false);
+            }
+            self.tend(&mut log);
+            if !workers_live() {
+                bail!("a worker has died: see the log; frames of its queue are no longer forwarded");
+            }
+        }
+        self.tend(&mut log);
+        Ok(())
+    }
+
+    /// The work of a tick. The order matters: events name their rules by generation, so the events of a generation
+    /// are written before its rules can be freed.
+    fn tend(&mut self, log: &mut Option<EventLog>) {
+        // At most as many as fit into the channel: under a flood, there is other work, too.
+        for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
+            let Some(log) = log.as_mut() else { continue };
+            let rules = self.publisher.generation(event.generation);
+            let rule =
+                rules.zip(event.told.decision.rule).and_then(|(rules, rule)| rules.rules.describe(rule));
+            log.write(&event, rule.as_ref(), &self.names, &self.view.events);
+        }
+        if let Some(log) = log {
+            log.flush(&self.view.events);
+        }
+        if self.events.is_empty() {
+            self.publisher.reap();
+        }
+    }
+
+    fn begin_reload(&self) -> Reload {
+        let (file, names) = (self.file.clone(), self.names.clone());
+        tracing::info!(file = %file.display(), "reloading");
+        Reload {
+            began: Instant::now(),
+            loading: tokio::task::spawn_blocking(move || reload::load(&file, names)),
+        }
+    }
+
+    async fn finish(&mut self, reload: Reload, log: &mut Option<EventLog>) {
+        let loaded = match reload.loading.await {
+            Ok(loaded) => loaded.map_err(anyhow::Error::from),
+            Err(error) => Err(anyhow::Error::from(error)),
+        };
+        match loaded.and_then(|loaded| self.put_in_force(loaded, log)) {
+            Ok(generation) => {
+                self.view.reloads.succeeded(reload.began.elapsed());
+                tracing::info!(generation, took = ?reload.began.elapsed(), "reloaded");
+            }
+            Err(error) => {
+                tracing::error!("reload failed, the rules before it stay in force:\n{error:#}");
+                self.view.reloads.failed(format!("{error:#}"));
+            }
+        }
+    }
+
+    /// Publishes new rules. Whatever can fail comes first.
+    fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<u64> {
+        let Loaded { config, rules, names, warnings } = loaded;
+        if let Some(setting) = self.config.needs_restart(&config) {
+            bail!("{setting} has changed: only a restart can put that in force");
+        }
+        let new_log = config.events.as_ref().map(open_log).transpose()?;
+        tell(&warnings);
+        let current = self.publisher.current();
+        let generation = current.generation + 1;
+        self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
+        self.publisher.publish(Snapshot { rules, bans: Arc::clone(&current.bans), generation });
+        (*log, self.config, self.names) = (new_log, config, names);
+        Ok(generation)
+    }
+}
+
+/// Logs what was odd about the lists.
+pub(crate) fn tell(warnings: &[synward_policy::Warning]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}

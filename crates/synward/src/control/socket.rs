@@ -1,0 +1,174 @@
+//! The Unix socket that `synward status` asks.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::{Context, Result, bail};
+use synward_policy::{Mode, Reason};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::view::{PORTS, View, at};
+use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
+
+/// Who may connect: the owner of the socket and its group.
+const MODE: u32 = 0o660;
+
+/// The longest request in bytes, and how long a client may take for it.
+const LONGEST_REQUEST: u64 = 1024;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The socket in the file system; removed on drop.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    path: PathBuf,
+    listener: std::os::unix::net::UnixListener,
+}
+
+impl ControlSocket {
+    /// Listens. A socket that a process left behind is replaced, one that somebody listens on is not.
+    pub(crate) fn bind(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        remove_leftover(path)?;
+        // The socket must never be open to all, not even between its making and the chmod.
+        let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(!MODE & 0o777));
+        let listener = std::os::unix::net::UnixListener::bind(path);
+        rustix::process::umask(mask);
+        let listener = listener.with_context(|| format!("cannot listen on {}", path.display()))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+        Ok(Self { path: path.to_owned(), listener })
+    }
+
+    /// Answers for as long as the runtime lives.
+    pub(crate) fn serve(&self, view: Arc<View>) -> Result<()> {
+        let listener = self.listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let group = fs::metadata(&self.path)?.gid();
+        tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => drop(tokio::spawn(converse(stream, group, Arc::clone(&view)))),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection to the control socket");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn remove_leftover(path: &Path) -> Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        bail!("{} is in the way: it is no socket; move it, or change [control] socket", path.display());
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        bail!("another synward listens on {}: stop it, or change [control] socket", path.display());
+    }
+    fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))
+}
+
+/// Answers one request. A client that says nothing, or too much, is let go.
+async fn converse(stream: UnixStream, group: u32, view: Arc<View>) {
+    match tokio::time::timeout(PATIENCE, answer(stream, group, &view)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a client of the control socket has gone"),
+        Err(_) => tracing::debug!("a client of the control socket is too slow"),
+    }
+}
+
+async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<()> {
+    let peer = stream.peer_cred()?;
+    let (reader, mut writer) = stream.split();
+    let mut request = String::new();
+    BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut request).await?;
+    let answer = if is_welcome(peer.uid(), peer.gid(), group) {
+        match serde_json::from_str(&request) {
+            Ok(Request::Status) => Answer::Status(status(view)),
+            Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
+        }
+    } else {
+        tracing::warn!(user = peer.uid(), group = peer.gid(), "refused a client of the control socket");
+        Answer::Error("only root, the user that runs synward, and the group of the socket may ask".to_owned())
+    };
+    let mut line = serde_json::to_string(&answer)?;
+    line.push('\n');
+    writer.write_all(line.as_bytes()).await
+}
+
+/// The mode of the file keeps others out; this holds also where somebody changed it.
+fn is_welcome(user: u32, group: u32, socket_group: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw() || group == socket_group
+}
+
+fn status(view: &View) -> Status {
+    let rules = view.rules();
+    let last = view.reloads.last();
+    let list = |list: &synward_policy::ListSummary| ListStatus {
+        name: list.name.clone(),
+        entries: list.entries,
+        hits: view.sum(|stats| at(&stats.hits, list.id.index())),
+        decisions: view.sum(|stats| at(&stats.decisions, list.id.index())),
+    };
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: view.started.elapsed().as_secs(),
+        mode: match rules.mode {
+            Mode::Monitor => "monitor".to_owned(),
+            Mode::Enforce => "enforce".to_owned(),
+        },
+        generation: rules.generation,
+        ports: (0..PORTS.len()).filter_map(|place| port(view, place)).collect(),
+        lists: rules.lists.iter().map(list).collect(),
+        drops: Reason::all()
+            .map(|reason| drops(view, reason))
+            .filter(|d| d.dropped + d.would_drop > 0)
+            .collect(),
+        reloads: ReloadStatus {
+            successes: view.reloads.successes.load(Ordering::Relaxed),
+            failures: view.reloads.failures.load(Ordering::Relaxed),
+            last_succeeded: last.succeeded,
+            last_error: last.error,
+        },
+    }
+}
+
+fn port(view: &View, place: usize) -> Option<PortStatus> {
+    let monitor = view.ports.get(place)?;
+    let queue = |(queue, worker): (&synward_xsk::QueueMonitor, &super::view::WorkerView)| QueueStatus {
+        queue: queue.queue,
+        xdp: queue.mode.name().to_owned(),
+        generation: worker.stats.generation.get(),
+    };
+    Some(PortStatus {
+        port: (*PORTS.get(place)?).to_owned(),
+        interface: monitor.interface.clone(),
+        rx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.rx_frames.get())),
+        tx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.tx_frames.get())),
+        queues: monitor.queues.iter().zip(&view.workers).map(queue).collect(),
+    })
+}
+
+fn drops(view: &View, reason: Reason) -> DropStatus {
+    DropStatus {
+        reason: reason.name().to_owned(),
+        dropped: view.sum(|stats| at(&stats.drops, reason.index())),
+        would_drop: view.sum(|stats| at(&stats.would_drops, reason.index())),
+    }
+}

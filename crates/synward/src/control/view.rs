@@ -1,0 +1,153 @@
+//! What can be seen of the running bridge: read by `/metrics` and `synward status`, written by the workers (their counters) and by
+//! the control thread (the rest).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use hdrhistogram::Histogram;
+use synward_bridge::{Counter, LoopTimes, Stats};
+use synward_policy::{ListSummary, Mode, RuleSet};
+use synward_xsk::PortMonitor;
+
+/// The names of the two ports, in the order in which they lie in every pair.
+pub(crate) const PORTS: [&str; 2] = ["outside", "inside"];
+
+/// Everything that can be seen.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) started: Instant,
+    /// Outside, inside.
+    pub(crate) ports: [PortMonitor; 2],
+    /// By queue.
+    pub(crate) workers: Vec<WorkerView>,
+    rules: Mutex<RulesView>,
+    pub(crate) reloads: Reloads,
+    pub(crate) events: EventCounts,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct WorkerView {
+    pub(crate) queue: u32,
+    pub(crate) stats: Arc<Stats>,
+    times: Mutex<LoopTimes>,
+}
+
+/// The rules in force.
+#[derive(Debug, Clone)]
+pub(crate) struct RulesView {
+    pub(crate) generation: u64,
+    pub(crate) mode: Mode,
+    pub(crate) lists: Vec<ListSummary>,
+    pub(crate) table_bytes: usize,
+}
+
+/// What became of the reloads.
+#[derive(Debug)]
+pub(crate) struct Reloads {
+    pub(crate) successes: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    last: Mutex<LastReload>,
+}
+
+/// The last reload, or the start.
+#[derive(Debug, Clone)]
+pub(crate) struct LastReload {
+    pub(crate) succeeded: bool,
+    /// What the last one that failed said, if the last one failed.
+    pub(crate) error: Option<String>,
+    pub(crate) last_success: SystemTime,
+    /// How long the last successful one took.
+    pub(crate) took: Duration,
+}
+
+/// What became of the events.
+#[derive(Debug, Default)]
+pub(crate) struct EventCounts {
+    pub(crate) written: AtomicU64,
+    pub(crate) suppressed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+}
+
+impl RulesView {
+    pub(crate) fn new(generation: u64, mode: Mode, rules: &RuleSet) -> Self {
+        Self { generation, mode, lists: rules.lists().to_vec(), table_bytes: rules.memory_usage() }
+    }
+}
+
+impl View {
+    pub(crate) fn new(
+        ports: [PortMonitor; 2],
+        workers: Vec<WorkerView>,
+        rules: RulesView,
+        took: Duration,
+    ) -> Self {
+        let last = LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
+        Self {
+            started: Instant::now(),
+            ports,
+            workers,
+            rules: Mutex::new(rules),
+            reloads: Reloads {
+                successes: AtomicU64::new(0),
+                failures: AtomicU64::new(0),
+                last: Mutex::new(last),
+            },
+            events: EventCounts::default(),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> RulesView {
+        lock(&self.rules).clone()
+    }
+
+    pub(crate) fn set_rules(&self, rules: RulesView) {
+        *lock(&self.rules) = rules;
+    }
+
+    /// The sum of one counter of all workers.
+    pub(crate) fn sum(&self, counter: impl Fn(&Stats) -> u64) -> u64 {
+        self.workers.iter().map(|worker| counter(&worker.stats)).sum()
+    }
+}
+
+impl WorkerView {
+    pub(crate) fn new(queue: u32, stats: Arc<Stats>, times: LoopTimes) -> Self {
+        Self { queue, stats, times: Mutex::new(times) }
+    }
+
+    /// How long the turns of the loop took, in ns.
+    pub(crate) fn loop_times(&self) -> Histogram<u64> {
+        lock(&self.times).total().clone()
+    }
+}
+
+impl Reloads {
+    pub(crate) fn last(&self) -> LastReload {
+        lock(&self.last).clone()
+    }
+
+    pub(crate) fn succeeded(&self, took: Duration) {
+        self.successes.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last) =
+            LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
+    }
+
+    pub(crate) fn failed(&self, error: String) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let mut last = lock(&self.last);
+        last.succeeded = false;
+        last.error = Some(error);
+    }
+}
+
+/// The counter at a place of a table.
+pub(crate) fn at(counters: &[Counter], index: usize) -> u64 {
+    counters.get(index).map_or(0, Counter::get)
+}
+
+/// What a thread that panicked left behind is still the best that is known.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,253 @@
+//! The event log: a JSON line for each drop and would-drop, so many a second.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use synward_bridge::{Event, Flow};
+use synward_fingerprint::Fingerprint;
+use synward_policy::{Events, ListNames, RuleDescription};
+
+use crate::control::view::EventCounts;
+
+/// One line.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    time: String,
+    port: &'static str,
+    queue: u32,
+    verdict: &'static str,
+    reason: &'static str,
+    list: Option<&'a str>,
+    entry: Option<&'a str>,
+    line: Option<u32>,
+    #[serde(flatten)]
+    flow: Option<FlowFields>,
+    #[serde(flatten)]
+    fingerprint: Option<FingerprintFields>,
+}
+
+#[derive(Debug, Serialize)]
+struct FlowFields {
+    source: String,
+    destination: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination_port: Option<u16>,
+    protocol: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct FingerprintFields {
+    muonfp: String,
+    #[cfg(feature = "ja4t")]
+    ja4t: String,
+}
+
+/// Says that lines were left out.
+#[derive(Debug, Serialize)]
+struct Suppressed {
+    time: String,
+    suppressed: u64,
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    file: BufWriter<File>,
+    per_second: u32,
+    second: Instant,
+    written: u32,
+    suppressed: u64,
+}
+
+impl EventLog {
+    /// Opens the file, and makes it if there is none. Only owner and group may read it: it names who was dropped.
+    pub(crate) fn open(settings: &Events) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&settings.file)?;
+        Ok(Self {
+            file: BufWriter::new(file),
+            per_second: settings.per_second.get(),
+            second: Instant::now(),
+            written: 0,
+            suppressed: 0,
+        })
+    }
+
+    /// Writes an event, if this second has room for it.
+    pub(crate) fn write(
+        &mut self,
+        event: &Event,
+        rule: Option<&RuleDescription>,
+        names: &ListNames,
+        counts: &EventCounts,
+    ) {
+        self.begin_second(counts);
+        if self.written >= self.per_second {
+            self.suppressed += 1;
+            counts.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.written += 1;
+        let written = self.append(&line(event, rule, names));
+        let counter = if written.is_ok() { &counts.written } else { &counts.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lets readers see what was written; also says what a second that is over has left out.
+    pub(crate) fn flush(&mut self, counts: &EventCounts) {
+        self.begin_second(counts);
+        if self.file.flush().is_err() {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn begin_second(&mut self, counts: &EventCounts) {
+        if self.second.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        self.second = Instant::now();
+        self.written = 0;
+        let suppressed = std::mem::take(&mut self.suppressed);
+        if suppressed > 0 && self.append(&Suppressed { time: timestamp(Duration::ZERO), suppressed }).is_err()
+        {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.file, line)?;
+        self.file.write_all(b"\n")
+    }
+}
+
+fn line<'a>(event: &Event, rule: Option<&'a RuleDescription>, names: &'a ListNames) -> Line<'a> {
+    Line {
+        time: timestamp(event.at.elapsed()),
+        port: event.direction.port(),
+        queue: event.queue,
+        verdict: if event.told.enforced { "drop" } else { "would-drop" },
+        reason: event.told.decision.reason.name(),
+        list: rule.map(|rule| names.name(rule.list)),
+        entry: rule.map(|rule| rule.entry.as_str()),
+        line: rule.map(|rule| rule.line),
+        flow: event.flow.map(FlowFields::from),
+        fingerprint: event.syn.as_ref().map(|syn| FingerprintFields::from(&Fingerprint::of(syn))),
+    }
+}
+
+impl From<Flow> for FlowFields {
+    fn from(flow: Flow) -> Self {
+        let (source_port, destination_port) = flow.ports.unzip();
+        Self {
+            source: flow.source.to_string(),
+            destination: flow.destination.to_string(),
+            source_port,
+            destination_port,
+            protocol: flow.protocol,
+        }
+    }
+}
+
+impl From<&Fingerprint> for FingerprintFields {
+    fn from(fingerprint: &Fingerprint) -> Self {
+        Self {
+            muonfp: fingerprint.muonfp.to_string(),
+            #[cfg(feature = "ja4t")]
+            ja4t: fingerprint.ja4t.to_string(),
+        }
+    }
+}
+
+/// The time of day `ago`, in RFC 3339 with microseconds. Events carry a monotonic time: a worker reads one clock only.
+fn timestamp(ago: Duration) -> String {
+    let then = SystemTime::now() - ago;
+    Timestamp::try_from(then).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
+}
+
+/// What to say when the log cannot be opened.
+pub(crate) fn cannot_open(file: &Path, error: &io::Error) -> String {
+    format!(
+        "cannot write the event log {}: {error}; make its folder, or change [events] file",
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::num::NonZeroU32;
+
+    use serde_json::{Value, json};
+    use synward_policy::{Decision, Direction, Noteworthy, Reason};
+
+    use super::*;
+
+    fn event() -> Event {
+        let decision =
+            Decision { action: synward_policy::Action::Drop, reason: Reason::BlockList, rule: None };
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        Event {
+            at: Instant::now(),
+            queue: 1,
+            direction: Direction::In,
+            told: Noteworthy { decision, enforced: true },
+            generation: 1,
+            flow: Some(Flow {
+                source: address("2001:db8::1"),
+                destination: address("2001:db8::2"),
+                ports: Some((40000, 22)),
+                protocol: 6,
+            }),
+            syn: None,
+        }
+    }
+
+    fn log(per_second: u32) -> (EventLog, std::path::PathBuf) {
+        let file = std::env::temp_dir().join(format!("synward-events-{}-{per_second}", std::process::id()));
+        let per_second = NonZeroU32::new(per_second).unwrap();
+        (EventLog::open(&Events { file: file.clone(), per_second }).unwrap(), file)
+    }
+
+    #[test]
+    fn an_event_is_one_json_line() {
+        let (mut log, file) = log(10);
+        let counts = EventCounts::default();
+        log.write(&event(), None, &ListNames::default(), &counts);
+        log.flush(&counts);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        let mut line: Value = serde_json::from_str(&text).unwrap();
+        let time = line.as_object_mut().unwrap().remove("time").unwrap();
+        assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
+        let expected = json!({
+            "port": "outside", "queue": 1, "verdict": "drop", "reason": "block_list", "list": null, "entry": null,
+            "line": null, "source": "2001:db8::1", "destination": "2001:db8::2", "source_port": 40000,
+            "destination_port": 22, "protocol": 6,
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn what_is_over_the_rate_is_counted_and_told_when_the_second_is_over() {
+        let (mut log, file) = log(3);
+        let counts = EventCounts::default();
+        for _ in 0..8 {
+            log.write(&event(), None, &ListNames::default(), &counts);
+        }
+        log.second -= Duration::from_secs(1);
+        log.flush(&counts);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["suppressed"], 5);
+        assert_eq!((counts.written.into_inner(), counts.suppressed.into_inner()), (3, 5));
+    }
+}

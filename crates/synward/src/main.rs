@@ -1,0 +1,46 @@
+//! Synward: a transparent inline bridge that drops frames of listed sources and the SYNs of scanners.
+
+mod cli;
+mod control;
+mod events;
+mod reload;
+mod replay;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use synward_policy::Faults;
+
+/// The configuration cannot be used (`EX_CONFIG`, sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let outcome = match command {
+        Command::Run { config } => run::run(&config),
+        Command::Check { config } => reload::check(&config),
+        Command::Replay(options) => replay::replay(&options),
+        Command::Status(options) => status::print(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+/// Says what went wrong; the exit code tells a fault in a file of the operator's from any other.
+fn complain(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<Faults>() {
+        Some(faults) => {
+            eprintln!("{faults}");
+            ExitCode::from(EXIT_CONFIG)
+        }
+        None => {
+            eprintln!("synward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

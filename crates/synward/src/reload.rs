@@ -1,0 +1,36 @@
+//! From a configuration file to a rule set, at the start and again at every SIGHUP.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use synward_policy::{Config, Faults, ListNames, RuleSet, Warning};
+
+/// A configuration with its rules, ready to be put in force.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) names: ListNames,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Reads the configuration and its lists. `names` are the lists that have an id already.
+pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
+    let config = Config::load(file)?;
+    let compiled = RuleSet::compile(&config, &mut names)?;
+    Ok(Loaded { config, rules: Arc::new(compiled.rules), names, warnings: compiled.warnings })
+}
+
+/// `synward check`.
+pub(crate) fn check(file: &Path) -> Result<()> {
+    let loaded = load(file, ListNames::default())?;
+    for warning in &loaded.warnings {
+        eprintln!("{warning}\n");
+    }
+    for list in loaded.rules.lists() {
+        println!("list {}: {} entries", list.name, list.entries);
+    }
+    println!("{} is valid: {} bytes of tables", file.display(), loaded.rules.memory_usage());
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `synward run`: from a configuration to frames that flow, and back.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use core_affinity::CoreId;
+use synward_bridge::{Desk, EventSender, Publisher, Stats, Worker, events, loop_times};
+use synward_policy::{ListNames, Snapshot, Xdp};
+use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
+use tracing_subscriber::EnvFilter;
+
+use crate::control::view::{RulesView, View, WorkerView};
+use crate::control::{Control, Listeners, tell};
+use crate::reload::{self, Loaded};
+
+/// How long the workers go on after no more frames reach them: what is in the rings still leaves.
+const DRAIN: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(file: &Path) -> Result<()> {
+    log_to_stderr();
+    let began = Instant::now();
+    let Loaded { config, rules, names, warnings } = reload::load(file, ListNames::default())?;
+    tell(&warnings);
+    let rules_view = RulesView::new(1, config.bridge.mode, &rules);
+    let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
+    let took = began.elapsed();
+
+    let bridge = &config.bridge;
+    let queues = bridge.queues.map(std::num::NonZeroU32::get);
+    let opened = Ports::open(&bridge.outside, &bridge.inside, request(bridge.xdp), queues)?;
+    let Opened { ports, pairs, monitors } = opened;
+    let listeners = Listeners::bind(&config)?;
+
+    let (sender, told) = events();
+    let (crew, workers) = Crew::start(pairs, &publisher, &sender)?;
+    ports.arm(&monitors)?;
+    tell_modes(&monitors, &config.bridge);
+    let view = Arc::new(View::new(monitors, workers, rules_view, took));
+    let control = Control { file: file.to_owned(), config, names, publisher, events: told, view };
+    let ended = control.run(listeners, || crew.lives());
+
+    ports.disarm();
+    thread::sleep(DRAIN);
+    crew.stop();
+    drop(ports);
+    tracing::info!("the ports are as they were");
+    ended
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+fn request(xdp: Xdp) -> XdpRequest {
+    match xdp {
+        Xdp::Auto => XdpRequest::Auto,
+        Xdp::Zerocopy => XdpRequest::Only(XdpMode::ZeroCopy),
+        Xdp::Copy => XdpRequest::Only(XdpMode::Copy),
+        Xdp::Skb => XdpRequest::Only(XdpMode::Skb),
+    }
+}
+
+fn tell_modes(monitors: &[synward_xsk::PortMonitor; 2], bridge: &synward_policy::Bridge) {
+    for monitor in monitors {
+        for queue in &monitor.queues {
+            tracing::info!(port = monitor.interface, queue = queue.queue, xdp = queue.mode.name(), "bound");
+        }
+    }
+    tracing::info!(outside = bridge.outside, inside = bridge.inside, mode = ?bridge.mode, "forwarding");
+}
+
+/// The worker threads.
+struct Crew {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts a worker for each pair of queues, each on a core of its own as far as there are enough.
+    fn start(
+        pairs: Vec<QueuePair>,
+        publisher: &Publisher,
+        events: &EventSender,
+    ) -> Result<(Self, Vec<WorkerView>)> {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        if cores.len() < pairs.len() {
+            tracing::warn!(cores = cores.len(), workers = pairs.len(), "there are fewer cores than workers");
+        }
+        let mut crew = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let mut views = Vec::new();
+        let mut cores = cores.into_iter().cycle();
+        for pair in pairs {
+            let queue = pair.queue;
+            let (timer, times) = loop_times().context("cannot make a histogram")?;
+            let stats = Arc::new(Stats::default());
+            views.push(WorkerView::new(queue, Arc::clone(&stats), times));
+            let desk = Desk { queue, rules: publisher.subscribe(), stats, events: events.clone(), timer };
+            crew.hire(Worker::new(desk, pair.outside, pair.inside, pair.umem), queue, cores.next())?;
+        }
+        Ok((crew, views))
+    }
+
+    fn hire(
+        &mut self,
+        mut worker: Worker<synward_xsk::Queue>,
+        queue: u32,
+        core: Option<CoreId>,
+    ) -> Result<()> {
+        let stop = Arc::clone(&self.stop);
+        let work = move || {
+            let pinned = core.is_some_and(core_affinity::set_for_current);
+            if !pinned {
+                tracing::warn!(queue, "the worker is not pinned to a core");
+            }
+            worker.run(&stop);
+        };
+        let thread = thread::Builder::new().name(format!("synward-q{queue}")).spawn(work);
+        self.threads.push(thread.context("cannot start a worker")?);
+        Ok(())
+    }
+
+    /// Whether all workers still work.
+    fn lives(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker ended in a panic");
+            }
+        }
+    }
+}

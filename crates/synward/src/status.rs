@@ -1,0 +1,137 @@
+//! `synward status`: what the running program says of itself.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use synward_policy::{Config, Control};
+
+use crate::cli::StatusOptions;
+
+/// How long the running program may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A line on the socket.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    Status,
+}
+
+/// The answer to it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Status(Status),
+    Error(String),
+}
+
+/// What the running program says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    pub(crate) uptime_seconds: u64,
+    pub(crate) mode: String,
+    pub(crate) generation: u64,
+    pub(crate) ports: Vec<PortStatus>,
+    pub(crate) lists: Vec<ListStatus>,
+    pub(crate) drops: Vec<DropStatus>,
+    pub(crate) reloads: ReloadStatus,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PortStatus {
+    pub(crate) port: String,
+    pub(crate) interface: String,
+    pub(crate) rx_frames: u64,
+    pub(crate) tx_frames: u64,
+    pub(crate) queues: Vec<QueueStatus>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct QueueStatus {
+    pub(crate) queue: u32,
+    pub(crate) xdp: String,
+    pub(crate) generation: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ListStatus {
+    pub(crate) name: String,
+    pub(crate) entries: usize,
+    pub(crate) hits: u64,
+    pub(crate) decisions: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DropStatus {
+    pub(crate) reason: String,
+    pub(crate) dropped: u64,
+    pub(crate) would_drop: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReloadStatus {
+    pub(crate) successes: u64,
+    pub(crate) failures: u64,
+    pub(crate) last_succeeded: bool,
+    pub(crate) last_error: Option<String>,
+}
+
+pub(crate) fn print(options: &StatusOptions) -> Result<()> {
+    let socket = socket(options)?;
+    match ask(&socket, &Request::Status).with_context(|| format!("cannot ask {}", socket.display()))? {
+        Answer::Status(status) if options.json => println!("{}", serde_json::to_string(&status)?),
+        Answer::Status(status) => print!("{}", text(&status)),
+        Answer::Error(error) => bail!("the running synward says: {error}"),
+    }
+    Ok(())
+}
+
+fn socket(options: &StatusOptions) -> Result<PathBuf> {
+    match (&options.socket, &options.config) {
+        (Some(socket), _) => Ok(socket.clone()),
+        (None, Some(config)) => Ok(Config::load(config)?.control.socket),
+        (None, None) => Ok(Control::default().socket),
+    }
+}
+
+fn ask(socket: &Path, request: &Request) -> Result<Answer> {
+    let mut stream =
+        UnixStream::connect(socket).context("is synward running, and may you reach its socket?")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    writeln!(stream, "{}", serde_json::to_string(request)?)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    serde_json::from_str(&answer).context("the answer cannot be understood")
+}
+
+/// The status for a person.
+fn text(status: &Status) -> String {
+    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, reloads } = status;
+    let mut lines = vec![
+        format!("synward {version}, process {pid}, up {uptime_seconds} s"),
+        format!("mode {mode}, rules of generation {generation}"),
+    ];
+    for PortStatus { port, interface, rx_frames, tx_frames, queues } in ports {
+        lines.push(format!("{port:<8} {interface}: {rx_frames} frames in, {tx_frames} out"));
+        lines.extend(queues.iter().map(|QueueStatus { queue, xdp, generation }| {
+            format!("         queue {queue}: {xdp}, rules of generation {generation}")
+        }));
+    }
+    for ListStatus { name, entries, hits, decisions } in lists {
+        lines.push(format!("list     {name}: {entries} entries, {hits} hits, {decisions} decisions"));
+    }
+    for DropStatus { reason, dropped, would_drop } in drops {
+        lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
+    }
+    lines.push(format!("reloads  {} succeeded, {} failed", reloads.successes, reloads.failures));
+    if let Some(error) = &reloads.last_error {
+        lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,106 @@
+//! IPv4 (RFC 791).
+
+use std::ops::RangeInclusive;
+
+use crate::packet::IpHeader;
+use crate::{Located, Oddity, Packet};
+
+/// Flags and fragment offset, one 16-bit field.
+pub(crate) const RESERVED_BIT: u16 = 0x8000;
+pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS: u16 = 0x2000;
+/// In units of 8 bytes.
+const OFFSET: u16 = 0x1fff;
+
+/// Version 4 and an IHL of at least 5.
+const SANE_FIRST_BYTES: RangeInclusive<u8> = 0x45..=0x4f;
+
+/// Option types (RFC 791 section 3.1), with the copied bit.
+mod option {
+    pub(super) const END: u8 = 0;
+    pub(super) const NOP: u8 = 1;
+    pub(super) const LOOSE_SOURCE_ROUTE: u8 = 131;
+    pub(super) const STRICT_SOURCE_ROUTE: u8 = 137;
+}
+
+/// Reads the packet that `bytes` starts with; what stands behind its total length is padding.
+///
+/// ```text
+///  0                 8                 16                                31
+/// +--------+--------+-----------------+-----------------------------------+
+/// | 4      | IHL    | DSCP, ECN       | total length                      |
+/// +--------+--------+-----------------+---+---+---+-----------------------+
+/// | identification                    | 0 |DF |MF | fragment offset       |
+/// +-----------------+-----------------+---+---+---+-----------------------+
+/// | TTL             | protocol        | checksum                          |
+/// +-----------------+-----------------+-----------------------------------+
+/// | source address                                                        |
+/// +-----------------------------------------------------------------------+
+/// | destination address                                                   |
+/// +-----------------------------------------------------------------------+
+/// | options, (IHL - 5) * 4 bytes                                          |
+/// +-----------------------------------------------------------------------+
+/// ```
+pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
+    let Some(header) = bytes.first_chunk::<20>() else {
+        return Located::Odd(Oddity::TruncatedIp);
+    };
+    let &[first, _, t0, t1, _, _, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
+    let header_len = u16::from(first & 0x0f) * 4;
+    let total_len = u16::from_be_bytes([t0, t1]);
+    let mut packet = Packet {
+        source: [s0, s1, s2, s3].into(),
+        destination: [d0, d1, d2, d3].into(),
+        protocol,
+        odd: None,
+        ports: None,
+        segment: None,
+        header: IpHeader::V4(header),
+        header_len,
+    };
+    let payload = match bytes.get(usize::from(header_len)..usize::from(total_len)) {
+        Some(payload) if SANE_FIRST_BYTES.contains(&first) => payload,
+        _ => damaged(&mut packet, bytes, usize::from(total_len)),
+    };
+    if header_len > 20 {
+        note_source_route(&mut packet, bytes.get(20..usize::from(header_len)).unwrap_or_default());
+    }
+    match u16::from_be_bytes([f0, f1]) & (MORE_FRAGMENTS | OFFSET) {
+        0 => packet.read_transport(payload, Oddity::TcpHeader),
+        MORE_FRAGMENTS => packet.read_transport(payload, Oddity::TinyFragment),
+        later => packet.note_later_fragment(later & OFFSET),
+    }
+    Located::Packet(packet)
+}
+
+/// What there is of the payload of a packet whose version or lengths are wrong. Only a header that is itself
+/// in order tells where it starts.
+#[cold]
+fn damaged<'a>(packet: &mut Packet<'a>, bytes: &'a [u8], total_len: usize) -> &'a [u8] {
+    packet.note(Oddity::TruncatedIp);
+    let sane = bytes.first().is_some_and(|first| SANE_FIRST_BYTES.contains(first));
+    let payload = bytes.get(usize::from(packet.header_len)..).filter(|_| sane && total_len > bytes.len());
+    payload.unwrap_or_default()
+}
+
+/// Looks for a source route; an option list that ends or breaks off before one has none.
+#[cold]
+fn note_source_route(packet: &mut Packet<'_>, mut options: &[u8]) {
+    while let Some((&kind, rest)) = options.split_first() {
+        options = match kind {
+            option::END => return,
+            option::NOP => rest,
+            option::LOOSE_SOURCE_ROUTE | option::STRICT_SOURCE_ROUTE => {
+                return packet.note(Oddity::SourceRoute);
+            }
+            _ => skip_option(options),
+        }
+    }
+}
+
+/// The options after the first one, which has a length byte. A length below 2 would not get on: it ends the
+/// list.
+fn skip_option(options: &[u8]) -> &[u8] {
+    let len = options.get(1).copied().map_or(0, usize::from);
+    options.get(len..).filter(|_| len >= 2).unwrap_or_default()
+}

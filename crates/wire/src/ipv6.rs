@@ -1,0 +1,160 @@
+//! IPv6 and its extension headers (RFC 8200).
+
+use crate::packet::IpHeader;
+use crate::{Located, Oddity, Packet};
+
+/// Next header numbers (IANA registry "IPv6 Extension Header Types").
+mod next_header {
+    pub(super) const HOP_BY_HOP: u8 = 0;
+    pub(super) const ROUTING: u8 = 43;
+    pub(super) const FRAGMENT: u8 = 44;
+    pub(super) const AUTHENTICATION: u8 = 51;
+    pub(super) const DESTINATION_OPTIONS: u8 = 60;
+    pub(super) const MOBILITY: u8 = 135;
+    pub(super) const HIP: u8 = 139;
+    pub(super) const SHIM6: u8 = 140;
+    pub(super) const EXPERIMENT_1: u8 = 253;
+    pub(super) const EXPERIMENT_2: u8 = 254;
+}
+
+/// The flag in the fragment header's field of offset and flags (RFC 8200 section 4.5).
+const MORE_FRAGMENTS: u16 = 1;
+
+/// Extension headers walked. Real packets have one or two.
+const MAX_EXTENSION_HEADERS: usize = 8;
+
+/// Reads the packet that `bytes` starts with; what stands behind its payload length is padding.
+///
+/// ```text
+///  0       4                 12       16              24               31
+/// +-------+-----------------+---------------------------------------------+
+/// | 6     | traffic class   | flow label                                  |
+/// +-------+-----------------+--------+---------------+--------------------+
+/// | payload length                   | next header   | hop limit          |
+/// +----------------------------------+---------------+--------------------+
+/// | source address, 16 bytes                                              |
+/// +-----------------------------------------------------------------------+
+/// | destination address, 16 bytes                                         |
+/// +-----------------------------------------------------------------------+
+/// ```
+pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
+    match read(bytes) {
+        Some(packet) => Located::Packet(packet),
+        None => Located::Odd(Oddity::TruncatedIp),
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<Packet<'_>> {
+    let (header, rest) = bytes.split_first_chunk::<8>()?;
+    let (source, rest) = rest.split_first_chunk::<16>()?;
+    let (destination, rest) = rest.split_first_chunk::<16>()?;
+    let &[first, _, _, _, length_high, length_low, next_header, _] = header;
+    let mut packet = Packet {
+        source: (*source).into(),
+        destination: (*destination).into(),
+        protocol: next_header,
+        odd: None,
+        ports: None,
+        segment: None,
+        header: IpHeader::V6(header),
+        header_len: 40,
+    };
+    let payload = match rest.get(..usize::from(u16::from_be_bytes([length_high, length_low]))) {
+        Some(payload) if first >> 4 == 6 => payload,
+        _ => damaged(&mut packet, rest, first),
+    };
+    if is_extension(next_header) {
+        walk(&mut packet, payload);
+    } else {
+        packet.read_transport(payload, Oddity::TcpHeader);
+    }
+    Some(packet)
+}
+
+/// What there is of the payload of a packet with the wrong version or a payload length past the end of the
+/// frame.
+#[cold]
+fn damaged<'a>(packet: &mut Packet<'_>, rest: &'a [u8], first: u8) -> &'a [u8] {
+    packet.note(Oddity::TruncatedIp);
+    if first >> 4 == 6 { rest } else { &[] }
+}
+
+/// Whether a next header number stands for an extension header rather than for what the packet carries. ESP
+/// and "no next header" do not count: nothing behind them can be read, and nothing odd is in that.
+fn is_extension(next_header: u8) -> bool {
+    use next_header::*;
+    matches!(next_header, MOBILITY | HIP | SHIM6 | EXPERIMENT_1 | EXPERIMENT_2) || is_walked(next_header)
+}
+
+fn is_walked(next_header: u8) -> bool {
+    use next_header::*;
+    matches!(next_header, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
+}
+
+/// Walks the extension headers to the header of what the packet carries. Each starts with the number of the
+/// next one:
+///
+/// ```text
+///  0             8             16                              31 bits
+/// +-------------+-------------+---------------------------------+
+/// | next header | length      | type of routing, fragment field |
+/// +-------------+-------------+---------------------------------+
+/// ```
+#[cold]
+fn walk<'a>(packet: &mut Packet<'a>, mut rest: &'a [u8]) {
+    // The length 0 announces a jumbogram, which no frame can hold. Some hosts then take the frame's length,
+    // jumbo option or not.
+    if rest.is_empty() && packet.protocol == next_header::HOP_BY_HOP {
+        packet.note(Oddity::TruncatedIp);
+    }
+    let mut cut = Oddity::TcpHeader;
+    for _ in 0..MAX_EXTENSION_HEADERS {
+        let kind = packet.protocol;
+        if !is_walked(kind) {
+            break;
+        }
+        let Some(([next, high, low], len, inner)) = split_extension(kind, rest) else {
+            return packet.note(Oddity::Ipv6IncompleteChain);
+        };
+        packet.protocol = next;
+        packet.header_len += len;
+        rest = inner;
+        match (kind, u16::from_be_bytes([high, low])) {
+            (next_header::ROUTING, _) if high == 0 => packet.note(Oddity::RoutingType0),
+            (next_header::FRAGMENT, field) if field >> 3 != 0 => {
+                return note_later_fragment(packet, field >> 3);
+            }
+            (next_header::FRAGMENT, field) if field & MORE_FRAGMENTS != 0 => {
+                cut = Oddity::Ipv6IncompleteChain
+            }
+            _ => {}
+        }
+    }
+    if is_extension(packet.protocol) {
+        packet.note(Oddity::ExtensionHeaders);
+    } else {
+        packet.read_transport(rest, cut);
+    }
+}
+
+/// Splits off the extension header that `rest` starts with: its next header and its third and fourth byte,
+/// its length in bytes, and what follows it. None if it is cut.
+fn split_extension(kind: u8, rest: &[u8]) -> Option<([u8; 3], u16, &[u8])> {
+    let &[next, len, high, low] = rest.first_chunk()?;
+    let len = match kind {
+        next_header::FRAGMENT => 8,
+        // RFC 4302 section 2.2: in units of 4 bytes, less 2.
+        next_header::AUTHENTICATION => (u16::from(len) + 2) * 4,
+        // RFC 8200 section 4: in units of 8 bytes, not counting the first 8.
+        _ => (u16::from(len) + 1) * 8,
+    };
+    Some(([next, high, low], len, rest.get(usize::from(len)..)?))
+}
+
+/// The fragment may start with more extension headers, but only the first one could tell where they end.
+fn note_later_fragment(packet: &mut Packet<'_>, offset: u16) {
+    packet.note_later_fragment(offset);
+    if is_extension(packet.protocol) {
+        packet.note(Oddity::ExtensionHeaders);
+    }
+}

@@ -1,0 +1,47 @@
+//! Where the headers of an Ethernet frame are, and everything a TCP SYN tells.
+//!
+//! [`locate`] goes from the first byte of a frame through VLAN tags, PPPoE and MPLS, IPv4 or IPv6 and its
+//! extension headers to TCP. It allocates nothing, never panics, and looks at each header once.
+//!
+//! ```
+//! use synward_wire::{Located, SynFacts, locate};
+//!
+//! // A SYN from 192.0.2.1 to 198.51.100.2, port 80, as masscan sends it: window 1024, no options.
+//! let frame = [
+//!     0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1, 0x08, 0x00, // Ethernet
+//!     0x45, 0, 0, 40, 0, 0, 0, 0, 255, 6, 0, 0, 192, 0, 2, 1, 198, 51, 100, 2, // IPv4
+//!     0x9c, 0x40, 0, 80, 1, 2, 3, 4, 0, 0, 0, 0, 0x50, 0x02, 0x04, 0x00, 0, 0, 0, 0, // TCP
+//! ];
+//! let Located::Packet(packet) = locate(&frame) else { panic!("no IP") };
+//! assert_eq!(packet.source.to_string(), "192.0.2.1");
+//! assert_eq!(packet.ports, Some((40000, 80)));
+//!
+//! let facts = SynFacts::of(&packet).expect("a SYN");
+//! assert_eq!((facts.window, facts.ttl), (1024, 255));
+//! assert!(facts.options.as_slice().is_empty());
+//! ```
+//!
+//! # What is odd
+//! Whatever can be read is read: a packet whose addresses are there is a [`Located::Packet`], however
+//! damaged, so that a listed source is found. What is wrong with it is told beside: [`Packet::odd`] holds the
+//! worst [`Oddity`] met. Whether an odd frame is dropped is not decided here.
+//!
+//! # Lengths
+//! The IP header alone says where a packet ends. The frame may be longer, for Ethernet pads short ones, and
+//! nobody but an attacker has anything to say in the padding: it is never read.
+
+mod ethernet;
+mod ipv4;
+mod ipv6;
+mod oddity;
+mod packet;
+mod syn;
+mod tcp;
+#[cfg(test)]
+mod tests;
+
+pub use ethernet::locate;
+pub use oddity::Oddity;
+pub use packet::{Located, Packet};
+pub use syn::{OptionBytes, SynFacts};
+pub use tcp::{Segment, TcpFlags, options_well_formed};

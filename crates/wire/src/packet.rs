@@ -1,0 +1,96 @@
+//! What was found in a frame.
+
+use std::net::IpAddr;
+
+use crate::{Oddity, Segment};
+
+/// Protocol numbers (IANA registry) whose headers are read.
+pub(crate) mod protocol {
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    pub(crate) const SCTP: u8 = 132;
+}
+
+/// What [`locate`](crate::locate) found in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Located<'a> {
+    /// No IP: another EtherType, an IEEE 802.3 length, a PPP control protocol, an MPLS pseudowire.
+    NotIp,
+    /// No addresses could be read: [`Oddity::Runt`], [`Oddity::TruncatedIp`] or [`Oddity::TooManyTags`].
+    Odd(Oddity),
+    /// An IP packet, whatever else may be wrong with it.
+    Packet(Packet<'a>),
+}
+
+/// An IP packet: whose it is and what it carries.
+///
+/// Everything in it lies within the length that the IP header states: Ethernet padding is never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// The source address of the IP header.
+    pub source: IpAddr,
+    /// The destination address of the IP header.
+    pub destination: IpAddr,
+    /// The protocol number of the last header reached: 6 for TCP, 17 for UDP, 1 or 58 for ICMP…; the number
+    /// of an IPv6 extension header if the walk ended before it.
+    pub protocol: u8,
+    /// The worst oddity met, by the order of [`Oddity`].
+    pub odd: Option<Oddity>,
+    /// Source and destination port of TCP, UDP or SCTP, where they are in this packet: not in a fragment
+    /// other than the first.
+    pub ports: Option<(u16, u16)>,
+    /// The TCP segment, if its whole header is here: in a whole packet or in the first fragment.
+    pub segment: Option<Segment<'a>>,
+    /// The bytes of the IP header that [`SynFacts`](crate::SynFacts) reads.
+    pub(crate) header: IpHeader<'a>,
+    /// Bytes from the start of the IP header to the header of [`protocol`](Self::protocol).
+    pub(crate) header_len: u16,
+}
+
+/// The fixed part of the IP header; for IPv6 without the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IpHeader<'a> {
+    V4(&'a [u8; 20]),
+    V6(&'a [u8; 8]),
+}
+
+impl<'a> Packet<'a> {
+    /// Notes an oddity: the worst one stays.
+    pub(crate) fn note(&mut self, odd: impl Into<Option<Oddity>>) {
+        self.odd = self.odd.max(odd.into());
+    }
+
+    /// Reads what the packet carries. `cut` is what it means that a TCP header does not end within `payload`.
+    pub(crate) fn read_transport(&mut self, payload: &'a [u8], cut: Oddity) {
+        match self.protocol {
+            protocol::TCP => self.read_segment(payload, cut),
+            protocol::UDP | protocol::SCTP => self.ports = ports(payload),
+            _ => {}
+        }
+    }
+
+    fn read_segment(&mut self, payload: &'a [u8], cut: Oddity) {
+        self.ports = ports(payload);
+        match Segment::read(payload, cut) {
+            Ok(segment) => {
+                self.note(segment.oddity());
+                self.segment = Some(segment);
+            }
+            Err(oddity) => self.note(oddity),
+        }
+    }
+
+    /// Notes that this is a fragment other than the first, `offset` 8-byte units into the packet. It starts
+    /// with no header.
+    pub(crate) fn note_later_fragment(&mut self, offset: u16) {
+        if self.protocol == protocol::TCP {
+            self.note(if offset == 1 { Oddity::FragmentOffsetOne } else { Oddity::Fragment });
+        }
+    }
+}
+
+/// TCP, UDP and SCTP all start with the two ports.
+fn ports(payload: &[u8]) -> Option<(u16, u16)> {
+    let &[s0, s1, d0, d1] = payload.first_chunk()?;
+    Some((u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])))
+}

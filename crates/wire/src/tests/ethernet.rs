@@ -1,0 +1,159 @@
+use etherparse::ip_number::TCP;
+use etherparse::{EtherType, SingleVlanHeader, VlanId, VlanPcp};
+
+use super::{
+    DESTINATION6, IPV4, IPV6, SOURCE, assert_plain_syn, ethernet, ipv4_frame, ipv4_header, ipv4_packet,
+    ipv6_frame, ipv6_packet, odd, packet, syn_bytes,
+};
+use crate::{Located, Oddity, locate};
+
+const VLAN: u16 = 0x8100;
+const SERVICE_VLAN: u16 = 0x88a8;
+const OLD_QINQ: u16 = 0x9100;
+const PPPOE_DISCOVERY: u16 = 0x8863;
+const PPPOE_SESSION: u16 = 0x8864;
+const MPLS: u16 = 0x8847;
+const MPLS_UPSTREAM: u16 = 0x8848;
+
+fn syn4() -> Vec<u8> {
+    ipv4_packet(ipv4_header(TCP), &syn_bytes())
+}
+
+fn syn6() -> Vec<u8> {
+    ipv6_packet(TCP, &syn_bytes())
+}
+
+/// `tags` are the EtherTypes of the tags, the outer one first, all of VLAN `id`.
+fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+    let Some((&outer, inner)) = tags.split_first() else {
+        return ethernet(ether_type, payload);
+    };
+    let following = inner.iter().copied().chain([ether_type]);
+    let headers: Vec<u8> = following
+        .flat_map(|next| {
+            SingleVlanHeader {
+                pcp: VlanPcp::try_new(5).unwrap(),
+                drop_eligible_indicator: true,
+                vlan_id: VlanId::try_new(id).unwrap(),
+                ether_type: EtherType(next),
+            }
+            .to_bytes()
+        })
+        .collect();
+    ethernet(outer, &[&headers, payload].concat())
+}
+
+fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(length).unwrap().to_be_bytes();
+    ethernet(PPPOE_SESSION, &[&[0x11, 0, 0, 9], &length[..], &protocol.to_be_bytes(), payload].concat())
+}
+
+fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
+    let stack: Vec<u8> =
+        (1..=labels).flat_map(|label| [0, label as u8, u8::from(label == labels), 64]).collect();
+    ethernet(ether_type, &[&stack, payload].concat())
+}
+
+#[test]
+fn plain_frames_of_both_versions() {
+    assert_plain_syn(&ipv4_frame(TCP, &syn_bytes()));
+    assert_plain_syn(&ipv6_frame(TCP, &syn_bytes()));
+    assert_eq!(packet(&ethernet(IPV4, &syn4())).source, std::net::IpAddr::from(SOURCE));
+    assert_eq!(packet(&ethernet(IPV6, &syn6())).destination, std::net::IpAddr::from(DESTINATION6));
+}
+
+#[test]
+fn frames_shorter_than_an_ethernet_header_are_runts() {
+    let frame = ethernet(IPV4, &syn4());
+    for len in 0..14 {
+        assert_eq!(locate(&frame[..len]), Located::Odd(Oddity::Runt));
+    }
+}
+
+#[test]
+fn other_ether_types_and_lengths_are_no_ip() {
+    // An 802.3 length, slow protocols, ARP, LLDP, a PPPoE discovery, an unknown one.
+    for ether_type in [0x0026, 0x05ff, 0x8809, 0x0806, 0x88cc, PPPOE_DISCOVERY, 0xffff] {
+        assert_eq!(locate(&ethernet(ether_type, &syn4())), Located::NotIp, "{ether_type:#06x}");
+        assert_eq!(locate(&tagged(&[VLAN], 5, ether_type, &syn4())), Located::NotIp, "{ether_type:#06x}");
+    }
+}
+
+#[test]
+fn up_to_four_tags_of_any_kind_and_id() {
+    for id in [0, 1, 4094] {
+        for tags in [
+            &[VLAN][..],
+            &[SERVICE_VLAN, VLAN],
+            &[OLD_QINQ, OLD_QINQ, VLAN],
+            &[SERVICE_VLAN, VLAN, VLAN, VLAN],
+        ] {
+            assert_plain_syn(&tagged(tags, id, IPV4, &syn4()));
+            assert_plain_syn(&tagged(tags, id, IPV6, &syn6()));
+        }
+    }
+}
+
+#[test]
+fn a_fifth_tag_is_too_many() {
+    assert_eq!(locate(&tagged(&[VLAN; 5], 1, IPV4, &syn4())), Located::Odd(Oddity::TooManyTags));
+    assert_eq!(locate(&tagged(&[VLAN; 300], 1, IPV4, &syn4())), Located::Odd(Oddity::TooManyTags));
+}
+
+#[test]
+fn a_cut_tag_is_a_runt() {
+    let frame = tagged(&[SERVICE_VLAN, VLAN], 1, IPV4, &syn4());
+    for len in 14..22 {
+        assert_eq!(locate(&frame[..len]), Located::Odd(Oddity::Runt), "{len}");
+    }
+    assert_eq!(locate(&frame[..22]), Located::Odd(Oddity::TruncatedIp));
+}
+
+#[test]
+fn pppoe_carries_both_versions_and_control() {
+    assert_plain_syn(&pppoe(syn4().len() + 2, 0x0021, &syn4()));
+    assert_plain_syn(&pppoe(syn6().len() + 2, 0x0057, &syn6()));
+    assert_eq!(locate(&pppoe(syn4().len() + 2, 0xc021, &syn4())), Located::NotIp);
+    assert_eq!(locate(&pppoe(2, 0x0021, &[])), Located::Odd(Oddity::TruncatedIp));
+}
+
+#[test]
+fn pppoe_bounds_the_packet_unless_it_cannot_be_right() {
+    assert_eq!(odd(&pppoe(syn4().len() + 1, 0x0021, &syn4())), Some(Oddity::TruncatedIp));
+    assert_plain_syn(&pppoe(1, 0x0021, &syn4()));
+    assert_plain_syn(&pppoe(1400, 0x0021, &syn4()));
+}
+
+#[test]
+fn a_cut_pppoe_header_is_a_runt() {
+    let frame = pppoe(syn4().len() + 2, 0x0021, &syn4());
+    for len in 14..22 {
+        assert_eq!(locate(&frame[..len]), Located::Odd(Oddity::Runt), "{len}");
+    }
+}
+
+#[test]
+fn pppoe_and_mpls_behind_tags() {
+    let pppoe = pppoe(syn4().len() + 2, 0x0021, &syn4());
+    assert_plain_syn(&tagged(&[VLAN, VLAN], 7, PPPOE_SESSION, &pppoe[14..]));
+    assert_plain_syn(&tagged(&[SERVICE_VLAN], 7, MPLS, &mpls(MPLS, 2, &syn6())[14..]));
+}
+
+#[test]
+fn up_to_eight_mpls_labels() {
+    for labels in 1..=8 {
+        assert_plain_syn(&mpls(MPLS, labels, &syn4()));
+        assert_plain_syn(&mpls(MPLS_UPSTREAM, labels, &syn6()));
+    }
+    assert_eq!(locate(&mpls(MPLS, 9, &syn4())), Located::Odd(Oddity::TooManyTags));
+}
+
+#[test]
+fn mpls_without_ip_or_cut() {
+    assert_eq!(locate(&mpls(MPLS, 1, &[0, 0, 0, 0, 0x45])), Located::NotIp);
+    assert_eq!(locate(&mpls(MPLS, 1, &[])), Located::NotIp);
+    let frame = mpls(MPLS, 2, &syn4());
+    for len in 14..22 {
+        assert_eq!(locate(&frame[..len]), Located::Odd(Oddity::Runt), "{len}");
+    }
+}
