@@ -90,6 +90,11 @@ impl<P: Port> Worker<P> {
             + way.relay(occasion(Direction::Out), inside, outside)
     }
 
+    /// The two ports: outside, inside.
+    pub fn ports(&self) -> (&P, &P) {
+        (&self.outside, &self.inside)
+    }
+
     fn account(&mut self, began: Instant, moved: usize) {
         let Desk { stats, timer, .. } = &mut self.desk;
         stats.loops.add(1);

@@ -138,7 +138,7 @@ impl Builder {
             prefix_rules: self.prefixes.into_iter().map(|entry| entry.rule).collect(),
             lists: self.lists,
             profile: config.bridge.profile,
-            enforce_profile: config.bridge.mode == Mode::Enforce,
+            enforces: config.bridge.mode == Mode::Enforce,
         })
     }
 }

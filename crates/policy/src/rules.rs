@@ -39,8 +39,8 @@ pub struct RuleSet {
     pub(crate) prefix_rules: Vec<PrefixRule>,
     pub(crate) lists: Vec<ListSummary>,
     pub(crate) profile: Profile,
-    /// Whether the profile drops, or only tells.
-    pub(crate) enforce_profile: bool,
+    /// Whether anything is dropped at all: the mode of the bridge.
+    pub(crate) enforces: bool,
 }
 
 /// What is said of a range of addresses by all lists that cover it.
@@ -155,7 +155,7 @@ impl RuleSet {
     /// What the profile says of an oddity.
     pub(crate) fn odd_opinion(&self, oddity: Oddity) -> Opinion {
         if self.profile.drops(oddity) {
-            Opinion::of(Decision::drop(Reason::Odd(oddity)), self.enforce_profile)
+            Opinion::of(Decision::drop(Reason::Odd(oddity)), self.enforces)
         } else {
             Opinion::default()
         }

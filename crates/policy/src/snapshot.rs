@@ -41,12 +41,12 @@ impl Snapshot {
     #[inline]
     fn judge_packet(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Verdict {
         let mut opinion = self.address(direction, packet, witness);
-        if direction == Direction::In && !opinion.is_settled() {
+        if direction == Direction::In && !opinion.is_settled(self.rules.enforces) {
             if let Some(oddity) = packet.odd {
                 opinion = opinion.or(self.rules.odd_opinion(oddity));
             }
             if packet.segment.as_ref().is_some_and(Segment::is_syn)
-                && !opinion.is_settled()
+                && !opinion.is_settled(self.rules.enforces)
                 && let Some(syn) = SynFacts::of(packet)
             {
                 opinion = opinion.or(self.rules.fingerprint_opinion(&syn, witness));
@@ -60,7 +60,11 @@ impl Snapshot {
     fn address(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Opinion {
         let opinion = self.rules.address_opinion(direction, packet, witness);
         let is_banned = direction == Direction::In && self.bans.get(packet.source).is_some();
-        if is_banned { opinion.or(Opinion::of(Decision::drop(Reason::Ban), true)) } else { opinion }
+        if is_banned {
+            opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces))
+        } else {
+            opinion
+        }
     }
 
     /// Odd frames whose addresses cannot be read. From inside everything passes.

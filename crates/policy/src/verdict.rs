@@ -220,9 +220,9 @@ impl Opinion {
         Self { enforced: self.enforced.or(later.enforced), assumed: self.assumed.or(later.assumed) }
     }
 
-    /// Whether no later step can change anything.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.enforced.is_some() && self.assumed.is_some()
+    /// Whether no later step can change anything, in a bridge that enforces or not.
+    pub(crate) fn is_settled(&self, enforces: bool) -> bool {
+        self.assumed.is_some() && (self.enforced.is_some() || !enforces)
     }
 
     /// The verdict, when what nobody objects to is forwarded for the reason `otherwise`.

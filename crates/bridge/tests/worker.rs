@@ -1,0 +1,164 @@
+//! The worker between two ports in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails by panicking is a test that works"
+)]
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use etherparse::PacketBuilder;
+use synward_bridge::{
+    Desk, Event, MemoryPool, MemoryPort, Port, Publisher, Stats, Worker, events, loop_times,
+};
+use synward_policy::{Config, ListNames, Reason, RuleSet, Snapshot};
+
+const BUFFERS: usize = 256;
+
+struct Bench {
+    publisher: Publisher,
+    stats: Arc<Stats>,
+    told: Receiver<Event>,
+    desk: Option<Desk>,
+}
+
+impl Bench {
+    /// Rules that block 192.0.2.0/24.
+    fn new() -> Self {
+        let publisher = Publisher::new(blocking("192.0.2.0/24", 1));
+        let (sender, told) = events();
+        let (timer, _) = loop_times().unwrap();
+        let stats = Arc::new(Stats::default());
+        let desk =
+            Desk { queue: 0, rules: publisher.subscribe(), stats: Arc::clone(&stats), events: sender, timer };
+        Self { publisher, stats, told, desk: Some(desk) }
+    }
+
+    fn worker(&mut self, outside: MemoryPort, inside: MemoryPort) -> Worker<MemoryPort> {
+        Worker::new(self.desk.take().unwrap(), outside, inside, MemoryPool::new(BUFFERS))
+    }
+}
+
+fn blocking(prefix: &str, generation: u64) -> Snapshot {
+    let name =
+        format!("synward-worker-{}-{generation}-{:?}", std::process::id(), std::thread::current().id());
+    let list = std::env::temp_dir().join(name);
+    fs::write(&list, prefix).unwrap();
+    let text = format!(
+        "[bridge]\noutside = 'a'\ninside = 'b'\nmode = 'enforce'\n\
+         [[list]]\nname = 'bad'\nfile = '{}'\nkind = 'ip'\naction = 'block'\n",
+        list.display()
+    );
+    let config = Config::parse(&list, &text).unwrap();
+    let rules = RuleSet::compile(&config, &mut ListNames::default()).unwrap().rules;
+    fs::remove_file(list).unwrap();
+    Snapshot { rules: Arc::new(rules), generation, ..Snapshot::default() }
+}
+
+fn ping(source: [u8; 4], payload: usize) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2; 6], [4; 6])
+        .ipv4(source, [198, 51, 100, 1], 64)
+        .icmpv4_echo_request(1, 1)
+        .write(&mut frame, &vec![7; payload])
+        .unwrap();
+    frame
+}
+
+/// The places of all buffers of a worker that has just looked.
+fn places(stats: &Stats) -> u64 {
+    let buffers = &stats.buffers;
+    [&buffers.free, &buffers.fill, &buffers.rx, &buffers.hand, &buffers.tx, &buffers.completion]
+        .into_iter()
+        .map(|place| place.get())
+        .sum()
+}
+
+/// Lets a worker take its last look, as at the end of the program.
+fn census<P: Port>(worker: &mut Worker<P>) {
+    worker.run(&true.into());
+}
+
+#[test]
+fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(32), MemoryPort::new(32));
+    let passing: Vec<Vec<u8>> = (0..20).map(|n| ping([203, 0, 113, n], n.into())).collect();
+    for frame in &passing {
+        outside.arriving.push_back(frame.clone());
+        outside.arriving.push_back(ping([192, 0, 2, 1], 9));
+        inside.arriving.push_back(frame.clone());
+    }
+    let mut worker = bench.worker(outside, inside);
+    while worker.turn(Instant::now()) > 0 {}
+    let (outside, inside) = worker.ports();
+    assert_eq!(inside.sent, passing);
+    assert_eq!(outside.sent, passing);
+    let bytes: usize = passing.iter().map(Vec::len).sum();
+    let [outer, inner] = &bench.stats.ports;
+    assert_eq!((outer.rx_frames.get(), inner.tx_frames.get()), (40, 20));
+    assert_eq!((inner.rx_bytes.get(), outer.tx_bytes.get()), (bytes as u64, bytes as u64));
+    assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 20);
+    assert_eq!((bench.stats.hits[0].get(), bench.stats.decisions[0].get()), (20, 20));
+    assert_eq!(bench.told.len(), 20);
+    let event = bench.told.recv().unwrap();
+    assert_eq!(event.flow.unwrap().source.to_string(), "192.0.2.1");
+}
+
+#[test]
+fn buffers_are_conserved_when_the_peer_takes_nothing() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(8));
+    inside.sends = false;
+    outside.arriving.extend((0..100).map(|_| ping([203, 0, 113, 1], 9)));
+    let mut worker = bench.worker(outside, inside);
+    while worker.turn(Instant::now()) > 0 {}
+    census(&mut worker);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+    assert_eq!(bench.stats.buffers.tx.get(), 8);
+    assert_eq!(bench.stats.drops[Reason::TxFull.index()].get(), 92);
+    assert_eq!(bench.stats.ports[1].tx_frames.get(), 8);
+}
+
+#[test]
+fn a_dead_link_has_a_reason_of_its_own() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(0));
+    inside.link_down = true;
+    outside.arriving.extend((0..5).map(|_| ping([203, 0, 113, 1], 9)));
+    let mut worker = bench.worker(outside, inside);
+    worker.turn(Instant::now());
+    census(&mut worker);
+    assert_eq!(bench.stats.drops[Reason::LinkDown.index()].get(), 5);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+}
+
+#[test]
+fn new_rules_are_taken_up_at_the_next_turn() {
+    let mut bench = Bench::new();
+    let mut outside = MemoryPort::new(64);
+    // More than one batch, so that the second turn finds the rest.
+    outside.arriving.extend((0..65).map(|_| ping([203, 0, 113, 1], 9)));
+    let mut worker = bench.worker(outside, MemoryPort::new(64));
+    assert_eq!(worker.turn(Instant::now()), 64);
+    bench.publisher.publish(blocking("203.0.113.0/24", 2));
+    assert_eq!(worker.turn(Instant::now()), 1);
+    assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 1);
+    assert_eq!((bench.stats.generation.get(), bench.publisher.reap()), (2, 0));
+}
+
+#[test]
+fn a_full_channel_loses_events_and_counts_them_but_no_frame_waits() {
+    let mut bench = Bench::new();
+    let mut outside = MemoryPort::new(64);
+    outside.arriving.extend((0..5000).map(|_| ping([192, 0, 2, 1], 9)));
+    let mut worker = bench.worker(outside, MemoryPort::new(64));
+    while worker.turn(Instant::now()) > 0 {}
+    assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 5000);
+    assert_eq!(bench.told.len() as u64 + bench.stats.events_lost.get(), 5000);
+    assert!(bench.stats.events_lost.get() > 0);
+}

@@ -1,0 +1,308 @@
+//! The order of verdicts, from lists in files to a verdict on a frame.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails by panicking is a test that works"
+)]
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use etherparse::PacketBuilder;
+use proptest::prelude::*;
+use synward_policy::{Action, Config, Direction, ListNames, RuleSet, Snapshot, Verdict, Witness};
+use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
+
+/// A configuration in a folder of its own, removed on drop.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("synward-judge-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A list: name, the rest of its section, its lines.
+type List<'a> = (&'a str, &'a str, &'a str);
+
+fn judge_by(bridge: &str, lists: &[List<'_>]) -> (Snapshot, ListNames) {
+    let folder = Folder::new();
+    let mut text = format!("[bridge]\noutside = 'a'\ninside = 'b'\n{bridge}\n");
+    for (name, section, lines) in lists {
+        fs::write(folder.0.join(name), lines).unwrap();
+        text += &format!("[[list]]\nname = '{name}'\nfile = '{name}'\n{section}\n");
+    }
+    let config = Config::parse(&folder.0.join("synward.toml"), &text).unwrap();
+    let mut names = ListNames::default();
+    let rules = Arc::new(RuleSet::compile(&config, &mut names).unwrap().rules);
+    (Snapshot { rules, generation: 1, ..Snapshot::default() }, names)
+}
+
+const ENFORCE: &str = "mode = 'enforce'";
+const BLOCK: &str = "kind = 'ip'\naction = 'block'";
+const ALLOW: &str = "kind = 'ip'\naction = 'allow'";
+const BLOCK_SYN: &str = "kind = 'fingerprint'\naction = 'block'";
+const ALLOW_SYN: &str = "kind = 'fingerprint'\naction = 'allow'";
+
+/// A SYN without options, as masscan 1.3.2 sends it: MuonFP `1024:::`.
+fn syn(source: [u8; 4]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2; 6], [4; 6])
+        .ipv4(source, [198, 51, 100, 1], 64)
+        .tcp(40000, 80, 1, 1024)
+        .syn()
+        .write(&mut frame, &[])
+        .unwrap();
+    frame
+}
+
+fn ping(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2; 6], [4; 6])
+        .ipv4(source, destination, 64)
+        .icmpv4_echo_request(1, 1)
+        .write(&mut frame, b"ping")
+        .unwrap();
+    frame
+}
+
+/// What a verdict says in three words: verdict, reason, and the entry that decided.
+fn said(snapshot: &Snapshot, verdict: &Verdict) -> String {
+    let told = verdict.noteworthy().map(|told| told.decision);
+    let (reason, rule) = told.map_or((verdict.reason, verdict.rule), |told| (told.reason, told.rule));
+    let entry = rule.and_then(|rule| snapshot.rules.describe(rule)).map_or(String::new(), |rule| rule.entry);
+    format!("{} {} {entry}", verdict.name(), reason.name()).trim_end().to_owned()
+}
+
+fn said_of(judge: &(Snapshot, ListNames), direction: Direction, frame: &[u8]) -> String {
+    said(&judge.0, &judge.0.judge(direction, frame))
+}
+
+#[test]
+fn a_listed_source_is_dropped_and_nobody_else() {
+    let judge = judge_by(ENFORCE, &[("bad", BLOCK, "192.0.2.0/24")]);
+    assert_eq!(
+        said_of(&judge, Direction::In, &ping([192, 0, 2, 9], [198, 51, 100, 1])),
+        "drop block_list 192.0.2.0/24"
+    );
+    assert_eq!(said_of(&judge, Direction::In, &ping([192, 0, 3, 9], [198, 51, 100, 1])), "forward clean");
+    assert_eq!(said_of(&judge, Direction::Out, &ping([192, 0, 2, 9], [192, 0, 2, 1])), "forward clean");
+}
+
+#[test]
+fn allow_beats_block_whatever_the_prefix_lengths_and_the_order() {
+    for lists in [
+        [("good", ALLOW, "192.0.2.0/24"), ("bad", BLOCK, "192.0.2.9")],
+        [("bad", BLOCK, "192.0.2.9"), ("good", ALLOW, "192.0.2.0/24")],
+    ] {
+        let judge = judge_by(ENFORCE, &lists);
+        let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
+        assert_eq!(said_of(&judge, Direction::In, &frame), "forward allow_list 192.0.2.0/24");
+    }
+}
+
+#[test]
+fn the_longest_prefix_is_named_and_of_equals_the_first() {
+    let judge =
+        judge_by(ENFORCE, &[("a", BLOCK, "192.0.2.0/24\n192.0.2.0/25"), ("b", BLOCK, "192.0.2.0/25")]);
+    let verdict = judge.0.judge(Direction::In, &ping([192, 0, 2, 9], [198, 51, 100, 1]));
+    let rule = judge.0.rules.describe(verdict.rule.unwrap()).unwrap();
+    assert_eq!((judge.1.name(rule.list), rule.line, rule.entry.as_str()), ("a", 2, "192.0.2.0/25"));
+}
+
+#[test]
+fn lists_apply_to_their_direction() {
+    let out = format!("{BLOCK}\ndirection = 'out'");
+    let both = format!("{BLOCK}\ndirection = 'both'");
+    let judge = judge_by(ENFORCE, &[("out", &out, "192.0.2.1"), ("both", &both, "192.0.2.2")]);
+    let to = |last| ping([198, 51, 100, 1], [192, 0, 2, last]);
+    let from = |last| ping([192, 0, 2, last], [198, 51, 100, 1]);
+    assert_eq!(said_of(&judge, Direction::Out, &to(1)), "drop block_list 192.0.2.1");
+    assert_eq!(said_of(&judge, Direction::In, &from(1)), "forward clean");
+    assert_eq!(said_of(&judge, Direction::Out, &to(2)), "drop block_list 192.0.2.2");
+    assert_eq!(said_of(&judge, Direction::In, &from(2)), "drop block_list 192.0.2.2");
+}
+
+#[test]
+fn a_fingerprint_judges_syns_from_outside_only_and_never_overrides_an_address() {
+    let judge = judge_by(
+        ENFORCE,
+        &[("scanners", BLOCK_SYN, "1024:::"), ("good", ALLOW, "192.0.2.1"), ("bad", BLOCK, "192.0.2.2")],
+    );
+    assert_eq!(said_of(&judge, Direction::In, &syn([192, 0, 2, 9])), "drop fingerprint_block 1024:::");
+    assert_eq!(said_of(&judge, Direction::Out, &syn([192, 0, 2, 9])), "forward clean");
+    assert_eq!(said_of(&judge, Direction::In, &syn([192, 0, 2, 1])), "forward allow_list 192.0.2.1");
+    let allowed = judge_by(ENFORCE, &[("ours", ALLOW_SYN, "1024:::"), ("bad", BLOCK, "192.0.2.2")]);
+    assert_eq!(said_of(&allowed, Direction::In, &syn([192, 0, 2, 2])), "drop block_list 192.0.2.2");
+}
+
+#[test]
+fn an_allow_signature_beats_a_block_signature_and_the_most_specific_is_named() {
+    let wild = ("wild", BLOCK_SYN, "%:::\n%:%:%:%");
+    let frame = syn([192, 0, 2, 9]);
+    let judge = judge_by(ENFORCE, &[wild, ("exact", BLOCK_SYN, "1024:::")]);
+    assert_eq!(said_of(&judge, Direction::In, &frame), "drop fingerprint_block 1024:::");
+    let judge = judge_by(ENFORCE, &[wild, ("ours", ALLOW_SYN, "1024:%:%:%")]);
+    assert_eq!(said_of(&judge, Direction::In, &frame), "forward fingerprint_allow 1024:%:%:%");
+}
+
+#[test]
+fn monitor_mode_forwards_and_tells() {
+    let judge =
+        judge_by("mode = 'monitor'", &[("bad", BLOCK, "192.0.2.9"), ("scanners", BLOCK_SYN, "1024:::")]);
+    assert_eq!(said_of(&judge, Direction::In, &syn([192, 0, 2, 9])), "would-drop block_list 192.0.2.9");
+    assert_eq!(said_of(&judge, Direction::In, &syn([192, 0, 2, 8])), "would-drop fingerprint_block 1024:::");
+    assert_eq!(judge.0.judge(Direction::In, &syn([192, 0, 2, 8])).action, Action::Forward);
+}
+
+#[test]
+fn a_list_in_monitor_mode_decides_nothing_in_an_enforcing_bridge() {
+    let quiet = format!("{BLOCK}\nmode = 'monitor'");
+    let judge = judge_by(ENFORCE, &[("trial", &quiet, "192.0.2.0/24"), ("scanners", BLOCK_SYN, "1024:::")]);
+    let verdict = judge.0.judge(Direction::In, &syn([192, 0, 2, 9]));
+    assert_eq!(said(&judge.0, &verdict), "drop fingerprint_block 1024:::");
+    assert_eq!(verdict.would, None);
+    let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
+    assert_eq!(said_of(&judge, Direction::In, &frame), "would-drop block_list 192.0.2.0/24");
+}
+
+#[test]
+fn odd_frames_follow_the_profile_behind_the_address_lists() {
+    let mut syn_fin = syn([192, 0, 2, 9]);
+    syn_fin[47] |= 1;
+    let judged = |profile: &str, lists: &[List<'_>]| {
+        said_of(&judge_by(&format!("{ENFORCE}\nprofile = '{profile}'"), lists), Direction::In, &syn_fin)
+    };
+    assert_eq!(judged("balanced", &[]), "drop syn_fin");
+    assert_eq!(judged("transparent", &[]), "forward syn_fin");
+    assert_eq!(judged("balanced", &[("good", ALLOW, "192.0.2.9")]), "forward allow_list 192.0.2.9");
+    assert_eq!(judged("balanced", &[("bad", BLOCK, "192.0.2.9")]), "drop block_list 192.0.2.9");
+    assert_eq!(
+        judged("transparent", &[("scanners", BLOCK_SYN, "1024:::")]),
+        "drop fingerprint_block 1024:::"
+    );
+    let runt = judge_by(ENFORCE, &[]);
+    assert_eq!(said_of(&runt, Direction::In, &[0; 13]), "drop runt");
+    assert_eq!(said_of(&runt, Direction::Out, &[0; 13]), "forward runt");
+}
+
+#[test]
+fn a_ban_blocks_what_no_list_allows() {
+    let (mut snapshot, _) = judge_by(ENFORCE, &[("good", ALLOW, "192.0.2.1")]);
+    let banned = Range { start: 0xc000_0200, end: 0xc000_0209, value: 0 };
+    snapshot.bans = Arc::new(IpTable::new(Ipv4Table::build([banned]).unwrap(), Ipv6Table::default()));
+    let judged =
+        |last| said(&snapshot, &snapshot.judge(Direction::In, &ping([192, 0, 2, last], [198, 51, 100, 1])));
+    assert_eq!(judged(9), "drop ban");
+    assert_eq!(judged(10), "forward clean");
+    assert_eq!(judged(1), "forward allow_list 192.0.2.1");
+}
+
+/// Collects the names of the lists that were hit.
+struct Hits<'a>(&'a ListNames, Vec<String>);
+
+impl Witness for Hits<'_> {
+    fn hit(&mut self, list: synward_policy::ListId) {
+        self.1.push(self.0.name(list).to_owned());
+    }
+}
+
+#[test]
+fn every_list_that_matches_is_told_once() {
+    let (snapshot, names) = judge_by(
+        "mode = 'monitor'",
+        &[
+            ("a", BLOCK, "192.0.2.0/24\n192.0.2.9"),
+            ("b", BLOCK, "192.0.0.0/16"),
+            ("c", BLOCK, "10.0.0.0/8"),
+            ("wild", BLOCK_SYN, "%:::\n1024:::"),
+            ("windows", BLOCK_SYN, "64240:2-1-3-1-1-4:1460:8"),
+        ],
+    );
+    let mut hits = Hits(&names, Vec::new());
+    let _ = snapshot.judge_seen(Direction::In, &syn([192, 0, 2, 9]), &mut hits);
+    assert_eq!(hits.1, ["a", "b"]);
+    let mut hits = Hits(&names, Vec::new());
+    let _ = snapshot.judge_seen(Direction::In, &syn([203, 0, 113, 9]), &mut hits);
+    assert_eq!(hits.1, ["wild"]);
+}
+
+#[test]
+fn faults_of_all_lists_are_told_together_and_nothing_is_compiled() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("a"), "192.0.2.300\n").unwrap();
+    let text = "[bridge]\noutside = 'a'\ninside = 'b'\n\
+        [[list]]\nname = 'a'\nfile = 'a'\nkind = 'ip'\naction = 'block'\n\
+        [[list]]\nname = 'b'\nfile = 'missing'\nkind = 'ip'\naction = 'block'\n";
+    let config = Config::parse(&folder.0.join("synward.toml"), text).unwrap();
+    let faults = RuleSet::compile(&config, &mut ListNames::default()).unwrap_err();
+    let shown = faults.to_string();
+    assert!(shown.contains("a:1:1") && shown.contains("cannot read list b"), "{shown}");
+}
+
+/// The naive judgement of addresses: every prefix of every list, one after the other.
+fn naive(prefixes: &[(u32, u8, bool)], address: u32) -> &'static str {
+    let covers = |(first, length, _): &&(u32, u8, bool)| {
+        let mask = u32::MAX.checked_shl(32 - u32::from(*length)).unwrap_or(0);
+        (first ^ address) & mask == 0
+    };
+    let covering: Vec<_> = prefixes.iter().filter(covers).collect();
+    match (covering.iter().any(|p| p.2), covering.is_empty()) {
+        (true, _) => "allow_list",
+        (false, false) => "block_list",
+        (false, true) => "clean",
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn overlapping_prefixes_are_judged_as_by_a_linear_scan(
+        prefixes in prop::collection::vec((0xc000_0200_u32..0xc000_0300, 20_u8..=32, any::<bool>()), 0..20),
+        probes in prop::collection::vec(0xc000_0100_u32..0xc000_0400, 40),
+    ) {
+        let lines = |allow: bool| -> String {
+            let line = |(first, length, _): &(u32, u8, bool)| format!("{}/{length}\n", Ipv4Addr::from_bits(*first));
+            prefixes.iter().filter(|prefix| prefix.2 == allow).map(line).collect()
+        };
+        let (snapshot, _) = judge_by(ENFORCE, &[("bad", BLOCK, &lines(false)), ("good", ALLOW, &lines(true))]);
+        for probe in probes {
+            let verdict = snapshot.judge(Direction::In, &ping(Ipv4Addr::from_bits(probe).octets(), [198, 51, 100, 1]));
+            prop_assert_eq!(verdict.reason.name(), naive(&prefixes, probe), "{}", IpAddr::from(Ipv4Addr::from_bits(probe)));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_judgement_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        cut in 0_usize..60,
+        flips in prop::collection::vec((0_usize..60, any::<u8>()), 0..6),
+    ) {
+        let (snapshot, _) = judge_by(ENFORCE, &[("bad", BLOCK, "192.0.2.0/24"), ("scanners", BLOCK_SYN, "%:%:%:%")]);
+        let mut mutated = syn([192, 0, 2, 9]);
+        for (at, value) in flips {
+            let at = at % mutated.len();
+            mutated[at] = value;
+        }
+        mutated.truncate(mutated.len() - cut.min(mutated.len()));
+        for frame in [bytes, mutated] {
+            let _ = snapshot.judge(Direction::In, &frame);
+            let _ = snapshot.judge(Direction::Out, &frame);
+        }
+    }
+}
