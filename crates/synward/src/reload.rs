@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use synward_policy::{Config, Faults, ListNames, RuleSet, Warning};
+use synward_policy::{Compiled, Config, Faults, ListNames, RuleSet, Warning};
 
 /// A configuration with its rules, ready to be put in force.
 #[derive(Debug)]
@@ -13,13 +14,16 @@ pub(crate) struct Loaded {
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) names: ListNames,
     pub(crate) warnings: Vec<Warning>,
+    /// How long reading and compiling took.
+    pub(crate) took: Duration,
 }
 
 /// Reads the configuration and its lists. `names` are the lists that have an id already.
 pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
+    let began = Instant::now();
     let config = Config::load(file)?;
-    let compiled = RuleSet::compile(&config, &mut names)?;
-    Ok(Loaded { config, rules: Arc::new(compiled.rules), names, warnings: compiled.warnings })
+    let Compiled { rules, warnings } = RuleSet::compile(&config, &mut names)?;
+    Ok(Loaded { config, rules: Arc::new(rules), names, warnings, took: began.elapsed() })
 }
 
 /// `synward check`.

@@ -1,10 +1,11 @@
 //! `synward run`: from a configuration to frames that flow, and back.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use core_affinity::CoreId;
@@ -22,12 +23,10 @@ const DRAIN: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
-    let began = Instant::now();
-    let Loaded { config, rules, names, warnings } = reload::load(file, ListNames::default())?;
+    let Loaded { config, rules, names, warnings, took } = reload::load(file, ListNames::default())?;
     tell(&warnings);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
-    let took = began.elapsed();
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
@@ -53,7 +52,9 @@ pub(crate) fn run(file: &Path) -> Result<()> {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_target(false).with_ansi(colours).init();
 }
 
 fn request(xdp: Xdp) -> XdpRequest {

@@ -9,7 +9,7 @@ pub(crate) mod view;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::Receiver;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::events::{EventLog, cannot_open};
 use crate::reload::{self, Loaded};
 use socket::ControlSocket;
-use view::{RulesView, View};
+use view::{RulesView, View, WorkerView};
 
 /// How often events are written, retired rules are freed and workers are looked after.
 const TICK: Duration = Duration::from_millis(50);
@@ -59,10 +59,7 @@ pub(crate) struct Control {
 }
 
 /// A reload under way, on a thread of its own: reading and compiling may take seconds.
-struct Reload {
-    began: Instant,
-    loading: JoinHandle<Result<Loaded, Faults>>,
-}
+type Loading = JoinHandle<Result<Loaded, Faults>>;
 
 impl Control {
     /// Runs until the program is told to end. `workers_live` says whether all workers still work.
@@ -83,23 +80,21 @@ impl Control {
         socket.serve(Arc::clone(&self.view))?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut reload, mut again) = (None::<Reload>, false);
+        let (mut loading, mut again) = (None::<Loading>, false);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => again = true,
-                _ = tick.tick() => {}
+                loaded = finished(&mut loading) => {
+                    loading = None;
+                    self.finish(loaded, &mut log);
+                }
+                _ = tick.tick() => self.tend(&mut log),
             }
-            if reload.as_ref().is_some_and(|reload| reload.loading.is_finished())
-                && let Some(done) = reload.take()
-            {
-                self.finish(done, &mut log).await;
+            if again && loading.is_none() {
+                (loading, again) = (Some(self.begin_reload()), false);
             }
-            if again && reload.is_none() {
-                (reload, again) = (Some(self.begin_reload()), false);
-            }
-            self.tend(&mut log);
             if !workers_live() {
                 bail!("a worker has died: see the log; frames of its queue are no longer forwarded");
             }
@@ -125,26 +120,20 @@ impl Control {
         if self.events.is_empty() {
             self.publisher.reap();
         }
+        self.view.workers.iter().for_each(WorkerView::collect_loop_times);
     }
 
-    fn begin_reload(&self) -> Reload {
+    fn begin_reload(&self) -> Loading {
         let (file, names) = (self.file.clone(), self.names.clone());
         tracing::info!(file = %file.display(), "reloading");
-        Reload {
-            began: Instant::now(),
-            loading: tokio::task::spawn_blocking(move || reload::load(&file, names)),
-        }
+        tokio::task::spawn_blocking(move || reload::load(&file, names))
     }
 
-    async fn finish(&mut self, reload: Reload, log: &mut Option<EventLog>) {
-        let loaded = match reload.loading.await {
-            Ok(loaded) => loaded.map_err(anyhow::Error::from),
-            Err(error) => Err(anyhow::Error::from(error)),
-        };
+    fn finish(&mut self, loaded: Result<Loaded>, log: &mut Option<EventLog>) {
         match loaded.and_then(|loaded| self.put_in_force(loaded, log)) {
-            Ok(generation) => {
-                self.view.reloads.succeeded(reload.began.elapsed());
-                tracing::info!(generation, took = ?reload.began.elapsed(), "reloaded");
+            Ok((generation, took)) => {
+                self.view.reloads.succeeded(took);
+                tracing::info!(generation, ?took, "reloaded");
             }
             Err(error) => {
                 tracing::error!("reload failed, the rules before it stay in force:\n{error:#}");
@@ -154,8 +143,8 @@ impl Control {
     }
 
     /// Publishes new rules. Whatever can fail comes first.
-    fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<u64> {
-        let Loaded { config, rules, names, warnings } = loaded;
+    fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
+        let Loaded { config, rules, names, warnings, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
             bail!("{setting} has changed: only a restart can put that in force");
         }
@@ -166,7 +155,15 @@ impl Control {
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
         self.publisher.publish(Snapshot { rules, bans: Arc::clone(&current.bans), generation });
         (*log, self.config, self.names) = (new_log, config, names);
-        Ok(generation)
+        Ok((generation, took))
+    }
+}
+
+/// What a reload under way has come to; waits for ever when there is none.
+async fn finished(loading: &mut Option<Loading>) -> Result<Loaded> {
+    match loading {
+        Some(loading) => Ok(loading.await??),
+        None => std::future::pending().await,
     }
 }
 

@@ -121,6 +121,11 @@ impl WorkerView {
     pub(crate) fn loop_times(&self) -> Histogram<u64> {
         lock(&self.times).total().clone()
     }
+
+    /// Takes over what the worker has recorded, and gives it an empty histogram to go on with.
+    pub(crate) fn collect_loop_times(&self) {
+        let _ = lock(&self.times).total();
+    }
 }
 
 impl Reloads {
