@@ -1,0 +1,49 @@
+# Two commands for a newcomer, as root on Debian 12: `make demo` and `make test`. Each installs what it misses.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+target := $(or $(CARGO_TARGET_DIR),target)
+export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
+cargo_test := cargo test --locked
+
+.PHONY: help build demo test lint unit e2e deny-advisories pcaps clean
+
+help: ## what make can do
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+build: ## the program, in target/release/synward
+	scripts/setup build
+	cargo build --release --locked --package synward
+
+demo: build ## Synward at work on real programs, in network namespaces (root; under 2 minutes after the build)
+	scripts/setup demo
+	scripts/demo $(target)/release/synward
+
+test: ## everything that CI checks: lint, unit, e2e, demo (root)
+	scripts/setup test
+	scripts/test lint unit e2e demo
+
+lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --no-default-features -- --deny warnings
+	cargo clippy --locked --package synward --test e2e -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
+	cargo deny --locked check bans licenses sources
+	shellcheck --external-sources scripts/* .ci/run
+
+unit: ## the tests that need no network namespaces
+	$(cargo_test) --workspace
+
+e2e: ## the end-to-end tests, in network namespaces (root)
+	$(cargo_test) --package synward --test e2e -- --test-threads=1
+
+deny-advisories: ## known vulnerabilities in the dependencies (needs the network)
+	scripts/setup test
+	cargo deny --locked check advisories
+
+pcaps: ## records pcaps/ anew; the expected verdicts must then be reviewed (root)
+	scripts/setup pcaps
+	scripts/record-pcaps
+
+clean: ## removes all that was built
+	cargo clean
