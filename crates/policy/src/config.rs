@@ -319,8 +319,8 @@ fn nearest_known(message: &str) -> Option<&str> {
     let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     let mut words = message.split('`').skip(1).step_by(2);
     let unknown = words.next().filter(|_| is_unknown)?;
-    let likeness = |word: &&str| (strsim::jaro_winkler(unknown, word) * 1000.0) as u32;
-    words.max_by_key(likeness).filter(|word| likeness(word) >= 700)
+    let likeness = |word: &&str| (strsim::normalized_damerau_levenshtein(unknown, word) * 1000.0) as u32;
+    words.max_by_key(likeness).filter(|word| likeness(word) >= 500)
 }
 
 #[cfg(test)]
@@ -404,6 +404,8 @@ file = "events.json"
         assert!(shown.contains("did you mean `outside`?"), "{shown}");
         let shown = fault(&WHOLE.replace("[events]", "[evnts]"));
         assert!(shown.contains("did you mean `events`?"), "{shown}");
+        let shown = fault(&WHOLE.replace("xdp =", "xpd ="));
+        assert!(shown.contains("did you mean `xdp`?"), "{shown}");
     }
 
     #[test]

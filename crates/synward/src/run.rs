@@ -36,6 +36,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
 
     let (sender, told) = events();
     let (crew, workers) = Crew::start(pairs, &publisher, &sender)?;
+    crew.await_first_turns(&workers);
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
     let view = Arc::new(View::new(monitors, workers, rules_view, took));
@@ -123,6 +124,14 @@ impl Crew {
         let thread = thread::Builder::new().name(format!("synward-q{queue}")).spawn(work);
         self.threads.push(thread.context("cannot start a worker")?);
         Ok(())
+    }
+
+    /// Waits until every worker is at work: before, nobody empties the rings that frames would come into.
+    fn await_first_turns(&self, views: &[WorkerView]) {
+        let works = |view: &WorkerView| view.stats.generation.get() > 0;
+        while self.lives() && !views.iter().all(works) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Whether all workers still work.

@@ -375,6 +375,10 @@ fn attach_remedy(port: &Nic, error: &io::Error) -> String {
     let mtu = port.mtu().unwrap_or(0);
     match Errno::from_io_error(error) {
         Some(Errno::OPNOTSUPP) => "its driver runs no XDP programs".to_owned(),
+        Some(Errno::NOSPC) => format!(
+            "its driver has too few queues for an XDP program: raise `queues` in [bridge], or lower those of the \
+             other end of a veth ({error})"
+        ),
         Some(Errno::RANGE | Errno::INVAL) if mtu > 1500 => {
             format!(
                 "its driver runs no XDP program at an MTU of {mtu}: lower the MTU of both ports ({error})"

@@ -1,0 +1,84 @@
+//! The program under test, as a process.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Namespace;
+use super::wait::eventually;
+
+/// The real program.
+pub(crate) const SYNWARD: &str = env!("CARGO_BIN_EXE_synward");
+
+/// A running `synward run`; killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Program {
+    /// Starts it in a namespace. `prefix` are words to put before its name, such as `setpriv` and its options.
+    pub(crate) fn start(namespace: &Namespace, prefix: &str, config: &Path) -> Self {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", namespace.name()])
+            .args(prefix.split_whitespace())
+            .args([SYNWARD, "run", "-c"])
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&log);
+        let reader = thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *written.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { child, log, reader: Some(reader) }
+    }
+
+    /// Waits for a word in the log.
+    pub(crate) fn wait_for(&self, word: &str) {
+        let look = || self.log().contains(word).then_some(());
+        eventually(&format!("{word:?} in the log"), look, || self.log());
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits for its end, and answers how it ended and all that it logged.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let log = Arc::clone(&self.log);
+        let explain = || log.lock().unwrap().clone();
+        let status = eventually("the end of the program", || self.child.try_wait().unwrap(), explain);
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        (status, self.log())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the log of synward\n{}---", self.log());
+        }
+    }
+}

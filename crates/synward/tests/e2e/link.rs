@@ -1,0 +1,122 @@
+//! More queues than cores, and links that fail.
+
+use crate::bed::{Bed, Case, Config, DEVICE, Fate, Layout, PORTS, Side, Wire, eventually};
+use crate::frames::{Flow, noise};
+
+/// Frames of so many flows: far more than queues, so that every queue gets some.
+fn flows(count: u32) -> Vec<Vec<u8>> {
+    let flow = |n: u32| Flow::new(&format!("198.51.{}.{}", n / 250, n % 250), "192.0.2.2");
+    (0..count).map(|n| flow(n).udp(&noise(30))).collect()
+}
+
+fn all_cross(wire: &Wire<'_>, count: u32) {
+    for (from, _) in Side::WAYS {
+        let frames: Vec<_> =
+            flows(count).into_iter().map(|frame| Case::new("of a flow", frame, Fate::Passes)).collect();
+        wire.judge(from, &frames);
+    }
+}
+
+fn frames_of_queue(wire: &Wire<'_>, port: &str, queue: u32) -> u64 {
+    wire.metrics().get("synward_rx_frames_total", &[("port", port), ("queue", &queue.to_string())])
+}
+
+#[test]
+fn four_queues_have_four_workers() {
+    let bed = Bed::with(Layout { queues: 4, ..Layout::default() });
+    let wire = bed.start(&Config::enforce());
+    assert_eq!(wire.generations(), [1; 4]);
+    all_cross(&wire, 400);
+    for port in ["outside", "inside"] {
+        let frames: Vec<_> = (0..4).map(|queue| frames_of_queue(&wire, port, queue)).collect();
+        assert!(frames.iter().all(|frames| *frames > 0), "{port}: {frames:?}");
+        assert_eq!(frames.iter().sum::<u64>(), 400);
+    }
+    wire.stop();
+}
+
+#[test]
+fn a_part_of_the_queues_is_never_served_alone() {
+    let bed = Bed::with(Layout { queues: 4, ..Layout::default() });
+    let channels = || PORTS.map(|port| bed.wire.run(&format!("ethtool -l {port}")));
+    let before = channels();
+    let two = Config::enforce().bridge("queues = 2");
+    // The hosts still send to four queues, of which two would have nobody: veth's XDP refuses, and so does the program.
+    let (exit, said) = bed.refused("", &two.clone().bridge("xdp = \"copy\""));
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(said.contains("outside0") && said.contains("raise `queues` in [bridge]"), "{said}");
+    assert_eq!(channels(), before);
+    // Through the stack, frames of the other two come in on the first.
+    let wire = bed.start(&two);
+    assert_eq!(wire.status()["ports"][0]["queues"][0]["xdp"], "skb");
+    all_cross(&wire, 100);
+    wire.stop();
+    assert_eq!(channels(), before);
+    for side in [&bed.outside, &bed.inside] {
+        side.namespace.run(&format!("ethtool -L {DEVICE} tx 2"));
+    }
+    let wire = bed.start(&two);
+    assert_eq!(wire.status()["ports"][0]["queues"][0]["xdp"], "copy");
+    assert_eq!(wire.generations(), [1, 1]);
+    all_cross(&wire, 100);
+    assert_eq!(frames_of_queue(&wire, "outside", 0) + frames_of_queue(&wire, "outside", 1), 100);
+    wire.stop();
+    assert_eq!(channels(), before);
+}
+
+#[test]
+fn a_host_that_goes_away_takes_no_buffers_with_it() {
+    let bed = Bed::new();
+    let wire = bed.start(&Config::enforce());
+    all_cross(&wire, 50);
+    bed.inside.namespace.ip(&format!("link set dev {DEVICE} down"));
+    // More frames than a tx ring and its buffers hold: they are given to a port without a link, and lost there.
+    let received = || wire.metrics().get("synward_rx_frames_total", &[("port", "outside")]);
+    let before = received();
+    let frames = flows(5000);
+    bed.outside.send_all(&frames);
+    let look = || (received() == before + 5000).then_some(());
+    eventually("all frames to be received", look, || format!("{}", received() - before));
+    wire.conserved();
+    assert_eq!(bed.inside.arrived().count(), 0);
+    bed.inside.namespace.ip(&format!("link set dev {DEVICE} up"));
+    all_cross(&wire, 50);
+    wire.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_down_drops_with_its_reason_and_works_again() {
+    let bed = Bed::new();
+    let wire = bed.start(&Config::enforce());
+    all_cross(&wire, 50);
+    let (before, dropped_before) = (wire.metrics(), dropped(&wire));
+    bed.wire.ip("link set dev inside0 down");
+    let frames = flows(5000);
+    bed.outside.send_all(&frames);
+    let of = |metrics: &crate::bed::Metrics, name: &str, port: &str| metrics.get(name, &[("port", port)]);
+    let received = || {
+        of(&wire.metrics(), "synward_rx_frames_total", "outside")
+            - of(&before, "synward_rx_frames_total", "outside")
+    };
+    let look = || (received() == 5000).then_some(());
+    eventually("all frames to be received", look, || format!("{}", received()));
+    let sent = of(&wire.metrics(), "synward_tx_frames_total", "inside")
+        - of(&before, "synward_tx_frames_total", "inside");
+    // What was on its way when the link went may wait in the tx rings, a batch each; what came after did not.
+    assert_eq!(sent + dropped(&wire) - dropped_before, 5000);
+    assert!(sent <= 2 * 64, "{sent} frames were given to a port that is down");
+
+    bed.wire.ip("link set dev inside0 up");
+    wire.conserved();
+    let look = || (bed.inside.arrived().count() as u64 >= sent).then_some(());
+    eventually("what waited", look, || format!("{} of {sent}", bed.inside.arrived().count()));
+    bed.inside.arrived().take();
+    let after = dropped(&wire);
+    all_cross(&wire, 50);
+    assert_eq!(dropped(&wire), after);
+    wire.stop();
+}
+
+fn dropped(wire: &Wire<'_>) -> u64 {
+    wire.metrics().get("synward_drops_total", &[("reason", "link_down"), ("mode", "enforce")])
+}

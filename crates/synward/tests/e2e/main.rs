@@ -1,0 +1,23 @@
+//! End to end: the real program between two hosts, in network namespaces that the tests make. Needs root.
+//!
+//! Run with `--test-threads=1`: the tests measure what is lost, and two cores have room for one wire.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails by panicking is a test that works"
+)]
+
+mod bed;
+mod events;
+mod forwarding;
+mod frames;
+mod hosts;
+mod life_cycle;
+mod link;
+mod load;
+mod observe;
+mod reload;
+mod verdicts;
