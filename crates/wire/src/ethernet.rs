@@ -133,10 +133,12 @@ fn behind_mpls(mut rest: &[u8]) -> Located<'_> {
     Located::Odd(Oddity::TooManyTags)
 }
 
+/// Behind the labels may also be an Ethernet frame (a pseudowire without control word, RFC 4448 section 4.1), whose
+/// destination address then lies where the version would: only a header that agrees with itself is believed.
 fn by_version(packet: &[u8]) -> Located<'_> {
     match packet.first().map(|byte| byte >> 4) {
-        Some(4) => ipv4::locate(packet),
-        Some(6) => ipv6::locate(packet),
+        Some(4) if ipv4::is_consistent(packet) => ipv4::locate(packet),
+        Some(6) if ipv6::is_consistent(packet) => ipv6::locate(packet),
         _ => Located::NotIp,
     }
 }

@@ -73,6 +73,19 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
     Located::Packet(packet)
 }
 
+/// Whether the header's lengths fit and its checksum (RFC 1071) is right: it is one, and no accident.
+pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
+    let Some(&[first, _, t0, t1]) = bytes.first_chunk() else { return false };
+    let header_len = usize::from(first & 0x0f) * 4;
+    let total_len = usize::from(u16::from_be_bytes([t0, t1]));
+    let Some(header) = bytes.get(..header_len) else { return false };
+    let word = |pair: &[u8]| pair.first_chunk().map_or(0, |pair| u32::from(u16::from_be_bytes(*pair)));
+    let sum: u32 = header.chunks_exact(2).map(word).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let fits = SANE_FIRST_BYTES.contains(&first) && (header_len..=bytes.len()).contains(&total_len);
+    fits && (folded & 0xffff) + (folded >> 16) == 0xffff
+}
+
 /// What there is of the payload of a packet whose version or lengths are wrong. Only a header that is itself
 /// in order tells where it starts.
 #[cold]

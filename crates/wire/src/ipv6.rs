@@ -44,6 +44,16 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
     }
 }
 
+/// Most bytes behind an IP packet: what fills up the shortest Ethernet frame (IEEE 802.3 clause 4, 46 bytes of data).
+const MAX_PADDING: usize = 46;
+
+/// Whether the payload length says where the packet ends: it is a header, and no accident.
+pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
+    let Some((&[_, _, _, _, high, low], _)) = bytes.split_first_chunk() else { return false };
+    let total_len = 40 + usize::from(u16::from_be_bytes([high, low]));
+    bytes.len() == total_len || (total_len..=MAX_PADDING).contains(&bytes.len())
+}
+
 fn read(bytes: &[u8]) -> Option<Packet<'_>> {
     let (header, rest) = bytes.split_first_chunk::<8>()?;
     let (source, rest) = rest.split_first_chunk::<16>()?;

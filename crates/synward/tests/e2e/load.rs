@@ -61,10 +61,15 @@ fn many_flows_keep_both_workers_busy() {
     wire.stop();
 }
 
+/// Enough addresses that reading and compiling them, and freeing what was compiled before, takes its time.
+fn crowd(number: u64) -> String {
+    (0..20_000).map(|n| format!("10.{number}.{}.{}\n", n / 250, n % 250)).collect()
+}
+
 /// Reloads that each change something.
 fn reload_again_and_again(wire: &Wire<'_>) {
     for number in 1..=RELOADS {
-        let list = format!("203.0.113.{number}\n198.18.0.0/15\n2001:db8:bad::/48\n");
+        let list = format!("203.0.113.{number}\n2001:db8:bad::/48\n{}", crowd(number));
         wire.reload(&Config::enforce().block("blocked", &list).block_syns("scanners", "1024:::\n"));
         thread::sleep(PAUSE);
     }

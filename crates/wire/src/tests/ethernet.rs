@@ -48,10 +48,16 @@ fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
     ethernet(PPPOE_SESSION, &[&[0x11, 0, 0, 9], &length[..], &protocol.to_be_bytes(), payload].concat())
 }
 
+/// Labels before a packet; an IPv4 header gets its checksum, for behind labels no other is believed.
 fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
+    let mut payload = payload.to_vec();
+    if payload.len() >= 20 && payload[0] == 0x45 {
+        let header = etherparse::Ipv4Header::from_slice(&payload).unwrap().0;
+        payload[10..12].copy_from_slice(&header.calc_header_checksum().to_be_bytes());
+    }
     let stack: Vec<u8> =
         (1..=labels).flat_map(|label| [0, label as u8, u8::from(label == labels), 64]).collect();
-    ethernet(ether_type, &[&stack, payload].concat())
+    ethernet(ether_type, &[stack, payload].concat())
 }
 
 #[test]
@@ -146,6 +152,16 @@ fn up_to_eight_mpls_labels() {
         assert_plain_syn(&mpls(MPLS_UPSTREAM, labels, &syn6()));
     }
     assert_eq!(locate(&mpls(MPLS, 9, &syn4())), Located::Odd(Oddity::TooManyTags));
+}
+
+/// An Ethernet frame in a pseudowire without control word: the destination address looks like an IP version.
+#[test]
+fn a_pseudowire_is_no_ip() {
+    for destination in [[0x48, 0xa9, 0x8a, 1, 2, 3], [0x64, 0x51, 0x06, 1, 2, 3]] {
+        let mut inner = ipv4_frame(TCP, &syn_bytes());
+        inner[..6].copy_from_slice(&destination);
+        assert_eq!(locate(&mpls(MPLS, 1, &inner)), Located::NotIp);
+    }
 }
 
 #[test]

@@ -85,11 +85,18 @@ impl Config {
     pub(crate) fn write(&self, folder: &Path) -> PathBuf {
         let Self { outside, inside, bridge, rest, lists } = self;
         for (name, entries) in lists {
-            fs::write(folder.join(format!("{name}.txt")), entries).unwrap();
+            replace(&folder.join(format!("{name}.txt")), entries);
         }
         let file = folder.join("synward.toml");
         let text = format!("[bridge]\noutside = \"{outside}\"\ninside = \"{inside}\"\n{bridge}{rest}");
-        fs::write(&file, text).unwrap();
+        replace(&file, &text);
         file
     }
+}
+
+/// Writes a file as an editor does that lets nobody read half of it.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, file).unwrap();
 }
