@@ -106,6 +106,14 @@ impl Port for MemoryPort {
         }
     }
 
+    fn take_refused(&mut self) -> usize {
+        0
+    }
+
+    fn is_unsent(&self) -> bool {
+        !self.tx.is_empty()
+    }
+
     fn link_is_down(&self) -> bool {
         self.link_down
     }

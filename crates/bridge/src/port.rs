@@ -42,8 +42,14 @@ pub trait Port: Sized {
     /// Sends frames in order, as many as the port takes at once. What it does not take stays in `frames`.
     fn transmit(&mut self, frames: &mut Vec<Self::Frame>);
 
-    /// Takes back the buffers of frames that were sent, and wakes the port up while any is not.
+    /// Takes back the buffers of frames that were sent, and wakes the port up while any may not be.
     fn reclaim(&mut self, pool: &mut Self::Pool);
+
+    /// Number of frames that the port took to send and then threw away, since the last call.
+    fn take_refused(&mut self) -> usize;
+
+    /// Whether frames wait in the port that it must be asked for to send: see [`Port::reclaim`].
+    fn is_unsent(&self) -> bool;
 
     /// Whether the port said at the last attempt to send that its link is down.
     fn link_is_down(&self) -> bool;

@@ -16,7 +16,15 @@ pub type Subscription = Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>;
 #[derive(Debug)]
 pub struct Publisher {
     current: Arc<ArcSwap<Snapshot>>,
-    retired: Vec<Arc<Snapshot>>,
+    retired: Vec<Retired>,
+}
+
+/// A snapshot that was replaced.
+#[derive(Debug)]
+struct Retired {
+    snapshot: Arc<Snapshot>,
+    /// Whether no worker held it at the last look.
+    unheld: bool,
 }
 
 impl Publisher {
@@ -37,19 +45,27 @@ impl Publisher {
 
     /// Puts a new snapshot in force. The old one is kept until [`Publisher::reap`].
     pub fn publish(&mut self, snapshot: Snapshot) {
-        self.retired.push(self.current.swap(Arc::new(snapshot)));
+        let snapshot = self.current.swap(Arc::new(snapshot));
+        self.retired.push(Retired { snapshot, unheld: false });
     }
 
     /// A snapshot that is current, or retired and not yet freed.
     pub fn generation(&self, generation: u64) -> Option<Arc<Snapshot>> {
-        let retired = self.retired.iter().find(|snapshot| snapshot.generation == generation);
-        retired.cloned().or_else(|| Some(self.current()).filter(|current| current.generation == generation))
+        let mut retired = self.retired.iter().map(|retired| &retired.snapshot);
+        let found = retired.find(|snapshot| snapshot.generation == generation);
+        found.cloned().or_else(|| Some(self.current()).filter(|current| current.generation == generation))
     }
 
-    /// Frees the retired snapshots that nobody else holds, and answers how many are left.
+    /// Frees the retired snapshots that no worker held at the call before this one, and answers how many are left.
+    ///
+    /// A worker's events arrive behind its judgement: whoever takes all events out of the channel between two calls finds the rules of
+    /// each of them still there.
     pub fn reap(&mut self) -> usize {
-        // A worker's cache holds the only other references, and it takes no new one of a retired snapshot.
-        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.retired.retain(|retired| !retired.unheld);
+        for retired in &mut self.retired {
+            // A worker's cache holds the only other references, and it takes no new one of a retired snapshot.
+            retired.unheld = Arc::strong_count(&retired.snapshot) == 1;
+        }
         self.retired.len()
     }
 }
@@ -80,7 +96,7 @@ mod tests {
         assert_eq!(publisher.reap(), 1);
         assert_eq!(publisher.generation(1).map(|old| old.generation), Some(1));
         assert_eq!(lags.load().generation, 2);
-        assert_eq!(publisher.reap(), 0);
+        assert_eq!((publisher.reap(), publisher.reap()), (1, 0));
         assert!(publisher.generation(1).is_none());
         assert_eq!(publisher.current().generation, 2);
     }
@@ -110,6 +126,7 @@ mod tests {
             }
             stop.store(true, Ordering::Relaxed);
         });
+        publisher.reap();
         assert_eq!(publisher.reap(), 0);
     }
 }

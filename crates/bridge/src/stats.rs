@@ -1,7 +1,7 @@
 //! What a worker counts.
 
 use crossbeam_utils::CachePadded;
-use synward_policy::{Direction, ListId, MAX_LISTS, Reason, RuleSet, Verdict, Witness};
+use synward_policy::{Direction, ListId, MAX_LISTS, Reason, RuleId, RuleSet, Verdict, Witness};
 
 use crate::counter::Counter;
 use crate::port::Census;
@@ -103,8 +103,11 @@ impl Stats {
         } else if verdict.reason.is_uninspected() {
             add(&self.uninspected, verdict.reason.index(), 1);
         }
-        let deciding = verdict.rule.or(verdict.would.and_then(|would| would.rule));
-        if let Some(list) = deciding.and_then(|rule| rules.list_of(rule)) {
+        let list = |rule: Option<RuleId>| rule.and_then(|rule| rules.list_of(rule));
+        let decided = list(verdict.rule);
+        let would_have =
+            list(verdict.would.and_then(|would| would.rule)).filter(|list| decided != Some(*list));
+        for list in decided.into_iter().chain(would_have) {
             add(&self.decisions, list.index(), 1);
         }
     }

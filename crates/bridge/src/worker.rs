@@ -117,7 +117,7 @@ impl<P: Port> Worker<P> {
         }
         self.take_census();
         self.desk.timer.exchange();
-        let unsent = self.outside.census().tx + self.inside.census().tx > 0;
+        let unsent = self.outside.is_unsent() || self.inside.is_unsent();
         P::wait([&self.outside, &self.inside], if unsent { SLEEP_UNSENT } else { SLEEP });
     }
 
@@ -192,8 +192,12 @@ impl<P: Port> Way<'_, P> {
                 self.pool.release(frame);
             }
         }
+        let refused = to.take_refused();
+        if refused > 0 {
+            self.stats.count_lost(Reason::LinkDown, refused);
+        }
         let (_, tx) = self.stats.route(direction);
-        tx.tx_frames.add((wanted - left) as u64);
+        tx.tx_frames.add((wanted - left).saturating_sub(refused) as u64);
         tx.tx_bytes.add(bytes);
     }
 }

@@ -1,6 +1,6 @@
 //! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use synward_fingerprint::{Signature, SignatureTable};
@@ -39,7 +39,8 @@ impl RuleSet {
             faults.extend(read.err().iter().flat_map(|error| error.iter().cloned()));
         }
         Faults::check(faults)?;
-        let warnings = std::mem::take(&mut builder.warnings);
+        let mut warnings = std::mem::take(&mut builder.warnings);
+        warnings.extend(config.contradictions());
         let rules =
             builder.freeze(config).map_err(|error| Diagnostic::file(&config.file, error.to_string()))?;
         Ok(Compiled { rules, warnings })
@@ -182,8 +183,12 @@ impl<'a> Covers<'a> {
     /// The table of the prefixes whose lists apply to a direction.
     fn table(&mut self, applies: impl Fn(ListDirection) -> bool) -> Result<IpTable, BuildError> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        let applying = self.prefixes.iter().enumerate().filter(|(_, entry)| applies(entry.direction));
-        for (place, entry) in applying {
+        // What a list repeats says nothing new, and would make the sweep quadratic.
+        let mut seen = HashSet::new();
+        for (place, entry) in self.prefixes.iter().enumerate() {
+            if !applies(entry.direction) || !seen.insert((entry.rule.prefix, entry.rule.list)) {
+                continue;
+            }
             let owner = (std::cmp::Reverse(entry.rule.prefix.length()), place);
             match entry.rule.prefix {
                 Prefix::V4 { first, length } => v4.push(block(first, 32 - u32::from(length), owner)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostic, Faults, Place};
+use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 use crate::profile::Profile;
 
 /// A configuration, as read and validated. Its paths are absolute, or relative to where the program runs.
@@ -258,6 +258,17 @@ impl Config {
         Ok(Self { file: file.to_owned(), bridge, lists, control, events })
     }
 
+    /// Lists that ask for more than the bridge does.
+    pub(crate) fn contradictions(&self) -> impl Iterator<Item = Warning> {
+        let asks = |list: &&List| self.bridge.mode == Mode::Monitor && list.mode == Some(Mode::Enforce);
+        self.lists.iter().filter(asks).map(|list| {
+            let message =
+                format!("list {} asks to be enforced, but the bridge is in monitor mode", list.name);
+            let help = "nothing is dropped until [bridge] says mode = \"enforce\"";
+            Warning(Diagnostic::file(&self.file, message).with_help(help))
+        })
+    }
+
     /// What the new configuration changes that a reload cannot: the name of the first such setting.
     pub fn needs_restart(&self, new: &Self) -> Option<&'static str> {
         let (old, ours) = (&self.bridge, &new.bridge);
@@ -423,6 +434,15 @@ file = "events.json"
         let outward = WHOLE.replace("mode = \"monitor\"", "direction = \"out\"");
         assert!(fault(&outward).contains("judge SYNs from outside only"));
         assert!(fault("[bridge").contains("synward.toml:1:"));
+    }
+
+    #[test]
+    fn a_list_that_asks_for_more_than_the_bridge_is_warned_of() {
+        let monitor = WHOLE.replace("mode = \"enforce\"", "mode = \"monitor\"");
+        assert_eq!(parse(&monitor).unwrap().contradictions().count(), 0);
+        let contradicting = monitor.replace("direction = \"both\"", "mode = \"enforce\"");
+        let warnings: Vec<_> = parse(&contradicting).unwrap().contradictions().collect();
+        assert!(warnings[0].to_string().contains("list customers asks to be enforced"), "{}", warnings[0]);
     }
 
     #[test]

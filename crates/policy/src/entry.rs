@@ -1,9 +1,9 @@
 //! The entries of lists, as read.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
+use std::{fmt, io};
 
 use synward_fingerprint::Signature;
 
@@ -72,7 +72,7 @@ impl Entries {
     /// # Errors
     /// When the file cannot be read, or any of its lines cannot be understood.
     pub(crate) fn load(list: &List) -> Result<Self, Faults> {
-        let text = std::fs::read(&list.file).map_err(|error| {
+        let text = read_file(&list.file).map_err(|error| {
             Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
         })?;
         let text = String::from_utf8(text).map_err(|error| not_text(&list.file, &error))?;
@@ -80,14 +80,23 @@ impl Entries {
     }
 
     fn parse(list: &List, text: &str) -> Result<Self, Faults> {
-        let mut reader = Reader { file: &list.file, faults: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader { file: &list.file, faults: Vec::new(), warnings: Vec::new(), untold: 0 };
         let content = match list.kind {
             Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
             Kind::Fingerprint => Content::Fingerprint(reader.read(text, |entry, _| signature(entry))),
         };
+        reader.tell_untold();
         Faults::check(reader.faults)?;
         Ok(Self { content, warnings: reader.warnings })
     }
+}
+
+/// Reads a whole file. Not a pipe or a device, whose end may never come.
+fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    std::fs::read(file)
 }
 
 fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
@@ -97,10 +106,15 @@ fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
         .with_help("a list is a text file with one entry on a line")
 }
 
+/// How many faults, and how many warnings, of one list are kept; the rest is counted.
+const TOLD: usize = 10;
+
 struct Reader<'a> {
     file: &'a Path,
     faults: Vec<Diagnostic>,
     warnings: Vec<Warning>,
+    /// Faults and warnings that were not kept.
+    untold: usize,
 }
 
 impl Reader<'_> {
@@ -120,13 +134,26 @@ impl Reader<'_> {
             let mut notes = Vec::new();
             match parse(entry, &mut notes) {
                 Ok(parsed) => entries.push((parsed, number)),
+                Err(_) if self.faults.len() >= TOLD => self.untold += 1,
                 Err(fault) => self.faults.push(self.locate(number, line, entry, fault)),
             }
             for note in notes {
-                self.warnings.push(Warning(self.locate(number, line, entry, note)));
+                if self.warnings.len() >= TOLD {
+                    self.untold += 1;
+                } else {
+                    self.warnings.push(Warning(self.locate(number, line, entry, note)));
+                }
             }
         }
         entries
+    }
+
+    /// Says how much was not told, beside what was.
+    fn tell_untold(&mut self) {
+        if self.untold > 0 {
+            let more = Diagnostic::file(self.file, format!("and {} more like these", self.untold));
+            if self.faults.is_empty() { self.warnings.push(Warning(more)) } else { self.faults.push(more) }
+        }
     }
 
     fn locate(&self, number: u32, line: &str, entry: &str, fault: EntryFault) -> Diagnostic {
@@ -316,6 +343,14 @@ mod tests {
     fn all_faults_of_a_list_are_told_at_once() {
         let faults = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\ny\n").unwrap_err();
         assert_eq!(faults.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_a_long_list_repeats_is_counted() {
+        let entries = Entries::parse(&list(Kind::Ip, false), &"192.0.2.7/24\n".repeat(50)).unwrap();
+        assert_eq!(entries.warnings.len(), TOLD + 1);
+        assert!(entries.warnings[TOLD].to_string().contains("and 40 more"));
+        assert!(fault(&"x\n".repeat(50)).contains("and 40 more"));
     }
 
     #[test]

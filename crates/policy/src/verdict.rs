@@ -168,7 +168,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// The entry of a list that decided, if one did.
     pub rule: Option<RuleId>,
-    /// What would have happened if everything in monitor mode were enforced; only when that is something else.
+    /// What would have been decided if everything in monitor mode were enforced; only when that is another action, or for
+    /// another reason, or by another rule.
     pub would: Option<Decision>,
 }
 
@@ -228,8 +229,9 @@ impl Opinion {
     /// The verdict, when what nobody objects to is forwarded for the reason `otherwise`.
     pub(crate) fn verdict(self, otherwise: Reason) -> Verdict {
         let forward = Decision::forward(otherwise);
-        let Decision { action, reason, rule } = self.enforced.unwrap_or(forward);
-        let would = Some(self.assumed.unwrap_or(forward)).filter(|assumed| assumed.action != action);
+        let actual = self.enforced.unwrap_or(forward);
+        let would = Some(self.assumed.unwrap_or(forward)).filter(|assumed| *assumed != actual);
+        let Decision { action, reason, rule } = actual;
         Verdict { action, reason, rule, would }
     }
 }
@@ -251,7 +253,8 @@ mod tests {
         let monitored_block = Opinion::of(Decision::drop(Reason::BlockList), false);
         let enforced_block = Opinion::of(Decision::drop(Reason::FingerprintBlock), true);
         let verdict = monitored_block.or(enforced_block).verdict(Reason::Clean);
-        assert_eq!((verdict.reason, verdict.name(), verdict.would), (Reason::FingerprintBlock, "drop", None));
+        assert_eq!((verdict.reason, verdict.name()), (Reason::FingerprintBlock, "drop"));
+        assert_eq!(verdict.would.map(|would| would.reason), Some(Reason::BlockList));
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn a_list_in_monitor_mode_decides_nothing_in_an_enforcing_bridge() {
     let judge = judge_by(ENFORCE, &[("trial", &quiet, "192.0.2.0/24"), ("scanners", BLOCK_SYN, "1024:::")]);
     let verdict = judge.0.judge(Direction::In, &syn([192, 0, 2, 9]));
     assert_eq!(said(&judge.0, &verdict), "drop fingerprint_block 1024:::");
-    assert_eq!(verdict.would, None);
+    assert_eq!(verdict.would.map(|would| would.reason.name()), Some("block_list"));
     let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
     assert_eq!(said_of(&judge, Direction::In, &frame), "would-drop block_list 192.0.2.0/24");
 }

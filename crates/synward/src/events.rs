@@ -70,7 +70,17 @@ pub(crate) struct EventLog {
 impl EventLog {
     /// Opens the file, and makes it if there is none. Only owner and group may read it: it names who was dropped.
     pub(crate) fn open(settings: &Events) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&settings.file)?;
+        // Without waiting: a pipe that nobody reads would hold up the control thread.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .custom_flags(flags)
+            .open(&settings.file)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         Ok(Self {
             file: BufWriter::new(file),
             per_second: settings.per_second.get(),
@@ -108,12 +118,21 @@ impl EventLog {
         }
     }
 
+    /// Says what is still to be said, before another log takes over.
+    pub(crate) fn end(&mut self, counts: &EventCounts) {
+        self.tell_suppressed(counts);
+        self.flush(counts);
+    }
+
     fn begin_second(&mut self, counts: &EventCounts) {
-        if self.second.elapsed() < Duration::from_secs(1) {
-            return;
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            self.second = Instant::now();
+            self.written = 0;
+            self.tell_suppressed(counts);
         }
-        self.second = Instant::now();
-        self.written = 0;
+    }
+
+    fn tell_suppressed(&mut self, counts: &EventCounts) {
         let suppressed = std::mem::take(&mut self.suppressed);
         if suppressed > 0 && self.append(&Suppressed { time: timestamp(Duration::ZERO), suppressed }).is_err()
         {

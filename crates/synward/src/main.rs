@@ -8,6 +8,7 @@ mod replay;
 mod run;
 mod status;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,20 +28,33 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error),
+        Err(error) => fail(&error),
     }
 }
 
 /// Says what went wrong; the exit code tells a fault in a file of the operator's from any other.
-fn complain(error: &anyhow::Error) -> ExitCode {
+fn fail(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Faults>() {
         Some(faults) => {
-            eprintln!("{faults}");
+            complain(&faults.to_string());
             ExitCode::from(EXIT_CONFIG)
         }
         None => {
-            eprintln!("synward: {error:#}");
+            complain(&format!("synward: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes a line to stderr. Where nobody reads it, there is nobody to tell.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Writes to stdout. A reader that has seen enough, as `head` has, is no error.
+fn print_out(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }

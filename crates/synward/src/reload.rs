@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use synward_policy::{Compiled, Config, Faults, ListNames, RuleSet, Warning};
 
+use crate::{complain, print_out};
+
 /// A configuration with its rules, ready to be put in force.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -30,11 +32,12 @@ pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> 
 pub(crate) fn check(file: &Path) -> Result<()> {
     let loaded = load(file, ListNames::default())?;
     for warning in &loaded.warnings {
-        eprintln!("{warning}\n");
+        complain(&format!("{warning}\n"));
     }
+    let mut report = String::new();
     for list in loaded.rules.lists() {
-        println!("list {}: {} entries", list.name, list.entries);
+        report += &format!("list {}: {} entries\n", list.name, list.entries);
     }
-    println!("{} is valid: {} bytes of tables", file.display(), loaded.rules.memory_usage());
-    Ok(())
+    report += &format!("{} is valid: {} bytes of tables\n", file.display(), loaded.rules.memory_usage());
+    print_out(&report)
 }

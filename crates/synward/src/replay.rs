@@ -1,7 +1,7 @@
 //! `synward replay`: the judgement of live traffic, over a capture.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -37,8 +37,17 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<()> {
         write_line(&mut out, &line, options.json)
     });
     // What was judged before a fault in the capture is told before the fault.
-    out.flush()?;
-    judged.with_context(|| format!("{}: behind frame {number}", options.capture.display()))
+    let told = out.flush();
+    let judged = judged.with_context(|| format!("{}: behind frame {number}", options.capture.display()));
+    judged.and(told.map_err(anyhow::Error::from)).or_else(ignore_closed_pipe)
+}
+
+/// A reader that has seen enough, as `head` has, is no error.
+fn ignore_closed_pipe(error: anyhow::Error) -> Result<()> {
+    let io =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    let closed = error.chain().filter_map(io).any(|kind| kind == io::ErrorKind::BrokenPipe);
+    if closed { Ok(()) } else { Err(error) }
 }
 
 fn line<'a>(frame: u64, verdict: &Verdict, snapshot: &Snapshot, names: &'a ListNames) -> Line<'a> {
@@ -50,8 +59,7 @@ fn line<'a>(frame: u64, verdict: &Verdict, snapshot: &Snapshot, names: &'a ListN
 
 fn write_line(out: &mut impl Write, line: &Line<'_>, json: bool) -> Result<()> {
     if json {
-        serde_json::to_writer(&mut *out, line)?;
-        writeln!(out)?;
+        writeln!(out, "{}", serde_json::to_string(line)?)?;
     } else {
         let Line { frame, verdict, reason, list } = line;
         writeln!(out, "{frame:>8}  {verdict:<10}  {reason:<20}  {}", list.unwrap_or("-"))?;
@@ -96,7 +104,7 @@ fn refill(reader: &mut dyn PcapReaderIterator) -> Result<()> {
 fn frame_of<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &mut Vec<Linktype>) -> Result<Option<&'a [u8]>> {
     match block {
         PcapBlockOwned::LegacyHeader(header) => ethernet(header.network).map(|()| None),
-        PcapBlockOwned::Legacy(block) => captured(block.data, block.caplen),
+        PcapBlockOwned::Legacy(block) => captured(block.data, block.caplen, block.origlen),
         PcapBlockOwned::NG(Block::SectionHeader(_)) => {
             interfaces.clear();
             Ok(None)
@@ -106,16 +114,33 @@ fn frame_of<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &mut Vec<Linktype>) -
             Ok(None)
         }
         PcapBlockOwned::NG(Block::EnhancedPacket(block)) => {
-            let interface = interfaces.get(block.if_id as usize).copied();
-            ethernet(interface.context("a frame of an interface that the capture does not describe")?)?;
-            captured(block.data, block.caplen)
+            ethernet(interface(interfaces, block.if_id)?)?;
+            captured(block.data, block.caplen, block.origlen)
+        }
+        // Without a length of its own: there are as many bytes as the frame had, up to the snap length.
+        PcapBlockOwned::NG(Block::SimplePacket(block)) => {
+            ethernet(interface(interfaces, 0)?)?;
+            captured(block.data, block.origlen, block.origlen)
         }
         PcapBlockOwned::NG(_) => Ok(None),
     }
 }
 
-fn captured(data: &[u8], length: u32) -> Result<Option<&[u8]>> {
-    data.get(..length as usize).map(Some).context("a frame is shorter than it says")
+fn interface(interfaces: &[Linktype], number: u32) -> Result<Linktype> {
+    interfaces
+        .get(number as usize)
+        .copied()
+        .context("a frame of an interface that the capture does not describe")
+}
+
+/// The bytes of a frame. One that was not captured whole looks damaged, and would be judged as that.
+fn captured(data: &[u8], length: u32, original: u32) -> Result<Option<&[u8]>> {
+    match data.get(..length as usize) {
+        Some(frame) if length == original => Ok(Some(frame)),
+        _ => bail!(
+            "only {length} of {original} bytes of a frame were captured: capture whole frames (tcpdump -s 0)"
+        ),
+    }
 }
 
 fn ethernet(link: Linktype) -> Result<()> {

@@ -15,7 +15,7 @@ use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::view::{RulesView, View, WorkerView};
-use crate::control::{Control, Listeners, tell};
+use crate::control::{Control, Listeners, Runtime, tell};
 use crate::reload::{self, Loaded};
 
 /// How long the workers go on after no more frames reach them: what is in the rings still leaves.
@@ -23,29 +23,32 @@ const DRAIN: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
+    // Signals are heard from here on: one that comes too early is acted on as soon as all can be undone.
+    let runtime = Runtime::new()?;
     let Loaded { config, rules, names, warnings, took } = reload::load(file, ListNames::default())?;
     tell(&warnings);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
+    let listeners = Listeners::bind(&config)?;
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
     let opened = Ports::open(&bridge.outside, &bridge.inside, request(bridge.xdp), queues)?;
-    let Opened { ports, pairs, monitors } = opened;
-    let listeners = Listeners::bind(&config)?;
+    let Opened { pairs, monitors, ports } = opened;
 
     let (sender, told) = events();
+    // Declared after the ports, and so dropped before them, whatever goes wrong from here on.
     let (crew, workers) = Crew::start(pairs, &publisher, &sender)?;
     crew.await_first_turns(&workers);
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
     let view = Arc::new(View::new(monitors, workers, rules_view, took));
     let control = Control { file: file.to_owned(), config, names, publisher, events: told, view };
-    let ended = control.run(listeners, || crew.lives());
+    let ended = control.run(runtime, listeners, || crew.lives());
 
     ports.disarm();
     thread::sleep(DRAIN);
-    crew.stop();
+    drop(crew);
     drop(ports);
     tracing::info!("the ports are as they were");
     ended
@@ -55,7 +58,8 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_target(false).with_ansi(colours).init();
+    // A log that nobody reads any more is no reason to stop: without this, it would be told on stderr, and panic.
+    log.with_target(false).with_ansi(colours).log_internal_errors(false).init();
 }
 
 fn request(xdp: Xdp) -> XdpRequest {
@@ -70,7 +74,7 @@ fn request(xdp: Xdp) -> XdpRequest {
 fn tell_modes(monitors: &[synward_xsk::PortMonitor; 2], bridge: &synward_policy::Bridge) {
     for monitor in monitors {
         for queue in &monitor.queues {
-            tracing::info!(port = monitor.interface, queue = queue.queue, xdp = queue.mode.name(), "bound");
+            tracing::info!(port = monitor.nic.name(), queue = queue.queue, xdp = queue.mode.name(), "bound");
         }
     }
     tracing::info!(outside = bridge.outside, inside = bridge.inside, mode = ?bridge.mode, "forwarding");
@@ -138,10 +142,13 @@ impl Crew {
     fn lives(&self) -> bool {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
+}
 
-    fn stop(self) {
+/// Ends the workers and waits for them: their sockets must be closed before the ports are given back.
+impl Drop for Crew {
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a worker ended in a panic");
             }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use synward_policy::{Config, Control};
 
 use crate::cli::StatusOptions;
+use crate::print_out;
 
 /// How long the running program may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub(crate) struct Status {
 pub(crate) struct PortStatus {
     pub(crate) port: String,
     pub(crate) interface: String,
+    pub(crate) link: bool,
     pub(crate) rx_frames: u64,
     pub(crate) tx_frames: u64,
     pub(crate) queues: Vec<QueueStatus>,
@@ -85,11 +87,10 @@ pub(crate) struct ReloadStatus {
 pub(crate) fn print(options: &StatusOptions) -> Result<()> {
     let socket = socket(options)?;
     match ask(&socket, &Request::Status).with_context(|| format!("cannot ask {}", socket.display()))? {
-        Answer::Status(status) if options.json => println!("{}", serde_json::to_string(&status)?),
-        Answer::Status(status) => print!("{}", text(&status)),
+        Answer::Status(status) if options.json => print_out(&(serde_json::to_string(&status)? + "\n")),
+        Answer::Status(status) => print_out(&text(&status)),
         Answer::Error(error) => bail!("the running synward says: {error}"),
     }
-    Ok(())
 }
 
 fn socket(options: &StatusOptions) -> Result<PathBuf> {
@@ -117,8 +118,9 @@ fn text(status: &Status) -> String {
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
     ];
-    for PortStatus { port, interface, rx_frames, tx_frames, queues } in ports {
-        lines.push(format!("{port:<8} {interface}: {rx_frames} frames in, {tx_frames} out"));
+    for PortStatus { port, interface, link, rx_frames, tx_frames, queues } in ports {
+        let link = if *link { "up" } else { "DOWN" };
+        lines.push(format!("{port:<8} {interface}: link {link}, {rx_frames} frames in, {tx_frames} out"));
         lines.extend(queues.iter().map(|QueueStatus { queue, xdp, generation }| {
             format!("         queue {queue}: {xdp}, rules of generation {generation}")
         }));

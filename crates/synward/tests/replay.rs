@@ -1,5 +1,12 @@
 //! Replays every capture of `pcaps/` and compares what the program says, frame by frame, with the verdicts beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails by panicking is a test that works"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -8,6 +8,10 @@
 //! * A [`Queue`] keeps the four rings of a socket, and implements [`synward_bridge::Port`] on them.
 //! * [`Ports`] opens two interfaces, and undoes on drop what it did to them.
 
+mod error;
+mod held;
+mod mode;
+mod monitor;
 pub mod nic;
 mod ports;
 mod queue;
@@ -15,10 +19,10 @@ mod ring;
 mod shim;
 mod umem;
 
-pub use ports::{
-    MAX_MTU, OpenError, Opened, PortMonitor, Ports, QueueMonitor, QueuePair, XdpMode, XdpRequest,
-    XdpStatistics,
-};
-pub use queue::{Bind, FILL_RING, FRAMES, Queue, RING, Unbound};
+pub use error::OpenError;
+pub use mode::{XdpMode, XdpRequest};
+pub use monitor::{PortMonitor, QueueMonitor, XdpStatistics};
+pub use ports::{MAX_MTU, Opened, Ports, QueuePair};
+pub use queue::{FILL_RING, FRAMES, Queue, RING};
 pub use shim::{MAX_QUEUES, ShimCounters};
 pub use umem::{FRAME_SIZE, Frame, HEADROOM, MAX_FRAME, Umem};

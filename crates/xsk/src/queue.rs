@@ -2,16 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::net::addr::SocketAddrArg;
 use rustix::net::xdp::{
     SocketAddrXdp, SocketAddrXdpFlags, SocketAddrXdpWithSharedUmem, XdpDesc, XdpMmapOffsets, XdpOptionsFlags,
 };
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
-use synward_bridge::{Census, Port};
+use synward_bridge::{Census, Pool, Port};
 
 use crate::ring::{Consumer, Kind, Producer, Ring};
 use crate::umem::{Bounds, Frame, Umem};
@@ -25,13 +26,19 @@ pub const FILL_RING: u32 = 2 * RING;
 /// Buffers of one worker: both ports' fill rings full, and both rx and tx rings full beside them.
 pub const FRAMES: u32 = 2 * (FILL_RING + RING + RING);
 
-/// How often one call asks the kernel to send. In copy mode it takes 32 frames each time (`TX_BATCH_SIZE`,
+/// How often one call asks the kernel to send more. In copy mode it takes 32 frames each time (`TX_BATCH_SIZE`,
 /// net/xdp/xsk.c), so this covers two batches of the worker; what remains is sent in the next turn.
 const KICKS: usize = 4;
 
+/// How many frames one call lets the kernel throw away, which ends its work each time.
+const REFUSALS: usize = 64;
+
+/// How long a queue is waited for that a closed socket still holds: the kernel frees it some time after the close.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bind {
+pub(crate) enum Bind {
     /// The driver works on the UMEM itself.
     ZeroCopy,
     /// The kernel copies between the driver's buffers and the UMEM.
@@ -41,7 +48,7 @@ pub enum Bind {
 /// A socket whose rings are mapped and whose fill ring is full, before it is bound. Most drivers take the
 /// buffers at the bind, and some never recover from finding too few.
 #[derive(Debug)]
-pub struct Unbound(Queue);
+pub(crate) struct Unbound(Queue);
 
 /// A bound socket.
 #[derive(Debug)]
@@ -56,10 +63,14 @@ pub struct Queue {
     completion_at: Consumer,
     socket: Arc<OwnedFd>,
     bounds: Bounds,
+    /// Whether the kernel copies: then it sends within the call that asks it to.
+    copies: bool,
     /// Buffers given to the fill ring and not yet received.
     filling: usize,
     /// Frames given to the tx ring and not yet completed.
     sending: usize,
+    /// Frames that the kernel took and threw away, not yet told.
+    refused: usize,
     link_down: bool,
 }
 
@@ -68,7 +79,7 @@ impl Unbound {
     ///
     /// # Errors
     /// When the kernel refuses the socket, the UMEM or a ring.
-    pub fn first(umem: &mut Umem) -> io::Result<Self> {
+    pub(crate) fn first(umem: &mut Umem) -> io::Result<Self> {
         let socket = new_socket()?;
         umem.register(socket.as_fd())?;
         Self::with_rings(socket, umem)
@@ -78,7 +89,7 @@ impl Unbound {
     ///
     /// # Errors
     /// When the kernel refuses the socket or a ring.
-    pub fn further(umem: &mut Umem) -> io::Result<Self> {
+    pub(crate) fn further(umem: &mut Umem) -> io::Result<Self> {
         Self::with_rings(new_socket()?, umem)
     }
 
@@ -98,28 +109,41 @@ impl Unbound {
     /// # Errors
     /// `EOPNOTSUPP` when the driver cannot do `mode`, `EBUSY` when another socket holds the queue, `ENETDOWN` when
     /// the port is down, `EINVAL` when it has no such queue.
-    pub fn bind(self, interface: u32, queue: u32, mode: Bind) -> io::Result<Queue> {
+    pub(crate) fn bind(self, interface: u32, queue: u32, mode: Bind) -> io::Result<Queue> {
         let copy = match mode {
             Bind::ZeroCopy => SocketAddrXdpFlags::XDP_ZEROCOPY,
             Bind::Copy => SocketAddrXdpFlags::XDP_COPY,
         };
         let flags = copy | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
-        rustix::net::bind(self.0.socket.as_fd(), &SocketAddrXdp::new(flags, interface, queue))?;
-        Ok(self.0)
+        self.bind_to(&SocketAddrXdp::new(flags, interface, queue))
     }
 
     /// Binds a further socket to a queue of another port. The mode is that of `first`, with which it shares the
     /// UMEM: no other flag than `XDP_SHARED_UMEM` may be given.
     ///
     /// # Errors
-    /// As for [`Unbound::bind`].
-    pub fn bind_shared(self, interface: u32, queue: u32, first: &Queue) -> io::Result<Queue> {
-        let address = SocketAddrXdpWithSharedUmem {
+    /// As for [`Unbound::bind`]; and `EINVAL` when the two were not made of the same UMEM.
+    pub(crate) fn bind_shared(self, interface: u32, queue: u32, first: &Queue) -> io::Result<Queue> {
+        if self.0.bounds != first.bounds {
+            return Err(Errno::INVAL.into());
+        }
+        self.bind_to(&SocketAddrXdpWithSharedUmem {
             addr: SocketAddrXdp::new(SocketAddrXdpFlags::XDP_SHARED_UMEM, interface, queue),
             shared_umem_fd: first.socket.as_fd(),
-        };
-        rustix::net::bind(self.0.socket.as_fd(), &address)?;
-        Ok(self.0)
+        })
+    }
+
+    fn bind_to(self, address: &impl SocketAddrArg) -> io::Result<Queue> {
+        let Self(mut queue) = self;
+        let patience = Instant::now() + PATIENCE;
+        while let Err(error) = rustix::net::bind(queue.socket.as_fd(), address) {
+            if error != Errno::BUSY || Instant::now() > patience {
+                return Err(error.into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        queue.copies = queue.bound_as()? == Bind::Copy;
+        Ok(queue)
     }
 }
 
@@ -142,14 +166,16 @@ impl Queue {
             completion_at: Consumer::new(0),
             socket: Arc::new(socket),
             bounds,
+            copies: false,
             filling: 0,
             sending: 0,
+            refused: 0,
             link_down: false,
         })
     }
 
     /// The socket, for the XSKMAP and for reading its statistics.
-    pub fn socket(&self) -> Arc<OwnedFd> {
+    pub(crate) fn socket(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.socket)
     }
 
@@ -157,7 +183,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the kernel is too old to tell.
-    pub fn bound_as(&self) -> io::Result<Bind> {
+    pub(crate) fn bound_as(&self) -> io::Result<Bind> {
         let zero_copy = sockopt::xdp_options(&*self.socket)?.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
         Ok(if zero_copy { Bind::ZeroCopy } else { Bind::Copy })
     }
@@ -167,12 +193,29 @@ impl Queue {
         if !self.tx.needs_wakeup() {
             return;
         }
-        for _ in 0..KICKS {
+        let (mut more, mut refusals) = (0, 0);
+        while more < KICKS && refusals < REFUSALS {
             match rustix::net::send(&*self.socket, &[], SendFlags::DONTWAIT) {
-                Ok(_) => return self.link_down = false,
-                // The kernel has sent a batch, and there is more.
-                Err(Errno::AGAIN) => {}
-                Err(Errno::NETDOWN) => return self.link_down = true,
+                Ok(_) => {
+                    // The link is back, unless the call ended because the last frame was thrown away.
+                    self.link_down = refusals > 0;
+                    return;
+                }
+                // A batch is sent, and there is more.
+                Err(Errno::AGAIN) => {
+                    self.link_down = false;
+                    more += 1;
+                }
+                // In copy mode: the port threw one frame away, as it does without carrier.
+                Err(Errno::BUSY) if self.copies => {
+                    self.link_down = true;
+                    self.refused += 1;
+                    refusals += 1;
+                }
+                Err(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => {
+                    self.link_down = true;
+                    return;
+                }
                 // BUSY: the driver's queue is full. NOBUFS: no memory, or the completion ring is full. Both pass,
                 // and the next turn tries again; so it does after whatever else the kernel may say.
                 Err(_) => return,
@@ -184,9 +227,10 @@ impl Queue {
         let count = self.completion_at.available(RING, self.completion.producer());
         for _ in 0..count {
             let offset = self.completion.read(self.completion_at.advance());
-            if let Some(frame) = self.bounds.completed(offset) {
-                synward_bridge::Pool::release(umem, frame);
-                self.sending -= 1;
+            // More completions than frames were sent would make a second token for a buffer.
+            if let (Some(frame), Some(left)) = (self.bounds.completed(offset), self.sending.checked_sub(1)) {
+                umem.release(frame);
+                self.sending = left;
             }
         }
         if count > 0 {
@@ -208,19 +252,16 @@ impl Port for Queue {
     type Pool = Umem;
 
     fn refill(&mut self, umem: &mut Umem) {
-        let room = self.fill_at.reserve(FILL_RING, self.fill.consumer());
-        if room == 0 {
-            return;
-        }
-        for _ in 0..room {
+        for _ in 0..self.fill_at.reserve(FILL_RING, self.fill.consumer()) {
             let Some(frame) = umem.take() else { break };
             match self.bounds.fill_entry(frame) {
                 Ok(entry) => self.fill.write(self.fill_at.advance(), entry),
-                Err(frame) => return synward_bridge::Pool::release(umem, frame),
+                Err(frame) => return umem.release(frame),
             }
             self.filling += 1;
         }
         self.fill_at.publish(self.fill.producer());
+        // Asked in every turn: the driver may have run dry after the ring was filled to the brim.
         self.wake_receiver();
     }
 
@@ -229,9 +270,11 @@ impl Port for Queue {
         let count = self.rx_at.available(wanted, self.rx.producer());
         for _ in 0..count {
             let descriptor = self.rx.read(self.rx_at.advance());
-            if let Some(frame) = self.bounds.received(&descriptor) {
+            if let (Some(frame), Some(left)) =
+                (self.bounds.received(&descriptor), self.filling.checked_sub(1))
+            {
                 frames.push(frame);
-                self.filling -= 1;
+                self.filling = left;
             }
         }
         if count > 0 {
@@ -260,9 +303,19 @@ impl Port for Queue {
             return;
         }
         self.take_completions(umem);
-        if self.sending > 0 {
+        if self.is_unsent() {
             self.kick();
         }
+    }
+
+    fn take_refused(&mut self) -> usize {
+        std::mem::take(&mut self.refused)
+    }
+
+    fn is_unsent(&self) -> bool {
+        // A kernel that copies has nothing left to do once it has read the ring; a driver may have to be asked
+        // for the completion, too.
+        if self.copies { self.tx_at.pending(self.tx.consumer()) > 0 } else { self.sending > 0 }
     }
 
     fn link_is_down(&self) -> bool {
@@ -296,8 +349,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use synward_bridge::Pool;
-
     use super::*;
 
     /// Indices shortly before they wrap.
@@ -316,8 +367,10 @@ mod tests {
             completion_at: Consumer::new(START),
             socket: Arc::new(new_socket().unwrap()),
             bounds: umem.bounds(),
+            copies: false,
             filling: 0,
             sending: 0,
+            refused: 0,
             link_down: false,
         }
     }
@@ -398,6 +451,28 @@ mod tests {
         assert_eq!((hand.len(), queue.census().tx), (5, RING as usize));
         queue.transmit(&mut hand);
         assert_eq!(hand.len(), 5);
+    }
+
+    #[test]
+    fn a_frame_that_is_completed_twice_has_one_token() {
+        let mut umem = Umem::new(FRAMES).unwrap();
+        let (mut queue, mut kernel) = (queue(&umem), Kernel::new());
+        let mut hand = vec![umem.take().unwrap()];
+        queue.transmit(&mut hand);
+        kernel.sends(&mut queue);
+        let offset = queue.completion.read(START);
+        queue.completion.write(kernel.completion.advance(), offset);
+        kernel.completion.publish(queue.completion.producer());
+        queue.reclaim(&mut umem);
+        assert_eq!((umem.free(), queue.sending), (FRAMES as usize, 0));
+    }
+
+    #[test]
+    fn sockets_of_two_memories_are_not_bound_together() {
+        let (mut one, mut other) = (Umem::new(1).unwrap(), Umem::new(1).unwrap());
+        let (first, further) = (Unbound::first(&mut one), Unbound::further(&mut other));
+        let refused = further.unwrap().bind_shared(1, 0, &first.unwrap().0).unwrap_err();
+        assert_eq!(Errno::from_io_error(&refused), Some(Errno::INVAL));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Producer {
 
     /// Number of slots that can be written, as far as known.
     fn room(&self) -> u32 {
-        self.size - self.written.wrapping_sub(self.read)
+        self.size.saturating_sub(self.written.wrapping_sub(self.read))
     }
 
     /// Number of slots that can be written, at most `wanted`; looks at the consumer's index when it must.
@@ -53,6 +53,11 @@ impl Producer {
     /// Lets the consumer see all that was written.
     pub(crate) fn publish(&self, producer: &AtomicU32) {
         producer.store(self.written, Ordering::Release);
+    }
+
+    /// Number of slots written and not yet read by the consumer.
+    pub(crate) fn pending(&self, consumer: &AtomicU32) -> u32 {
+        self.written.wrapping_sub(consumer.load(Ordering::Acquire))
     }
 }
 
@@ -293,7 +298,7 @@ pub(crate) mod tests {
         assert_eq!(slots, [u32::MAX - 1, u32::MAX, 0, 1]);
         assert_eq!(ours.reserve(1, &consumer), 0);
         ours.publish(&producer);
-        assert_eq!(producer.load(Ordering::Relaxed), 2);
+        assert_eq!((producer.load(Ordering::Relaxed), ours.pending(&consumer)), (2, 4));
         consumer.store(u32::MAX, Ordering::Relaxed);
         assert_eq!(ours.reserve(9, &consumer), 1);
     }
@@ -349,6 +354,7 @@ pub(crate) mod tests {
                     }
                     reader.publish(ring.consumer());
                 }
+                prop_assert_eq!(writer.pending(ring.consumer()) as usize, model.len());
                 prop_assert_eq!(reader.pending(ring.producer()) as usize, model.len());
             }
         }

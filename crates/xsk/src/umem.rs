@@ -42,7 +42,7 @@ pub struct Frame {
 struct UmemId(u32);
 
 /// What a socket needs to know of its memory to check what the kernel and the worker hand it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
     id: UmemId,
     length: u64,
@@ -125,7 +125,7 @@ impl Umem {
     ///
     /// # Errors
     /// When the memory cannot be had.
-    pub fn new(frames: u32) -> io::Result<Self> {
+    pub(crate) fn new(frames: u32) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let id = UmemId(NEXT.fetch_add(1, Ordering::Relaxed));
         let size = frames as usize;

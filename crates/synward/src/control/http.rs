@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -9,28 +10,74 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus::{Encoder, Registry, TextEncoder};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::metrics::Metrics;
-use super::view::View;
+use super::view::{PORTS, View};
+
+/// The most connections at a time; further ones wait.
+const CONNECTIONS: usize = 32;
+
+/// How long a client may take from its connection to the end of its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves on a listener for as long as the runtime lives.
 pub(crate) fn serve(listener: TcpListener, view: Arc<View>) -> Result<()> {
     let registry = Registry::new();
-    registry.register(Box::new(Metrics(view)))?;
+    registry.register(Box::new(Metrics(Arc::clone(&view))))?;
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
     let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Arc::new(registry));
+        .route("/metrics", get(metrics).with_state(Arc::new(registry)))
+        .route("/healthz", get(health).with_state(view));
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "the HTTP server has ended");
-        }
-    });
+    tokio::spawn(accept(listener, router));
     Ok(())
+}
+
+async fn accept(listener: tokio::net::TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    converse(stream, router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an HTTP connection");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Answers one request. A client that is slow, or asks for nothing, is let go.
+async fn converse(stream: TcpStream, router: Router) {
+    let mut http = http1::Builder::new();
+    http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match tokio::time::timeout(PATIENCE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP client has gone"),
+        Err(_) => tracing::debug!("an HTTP client is too slow"),
+    }
+}
+
+async fn health(State(view): State<Arc<View>>) -> Response {
+    let down: Vec<_> =
+        PORTS.into_iter().zip(view.links()).filter_map(|(port, up)| (!up).then_some(port)).collect();
+    if down.is_empty() {
+        return "ok\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("no link: {}\n", down.join(", "))).into_response()
 }
 
 async fn metrics(State(registry): State<Arc<Registry>>) -> Response {

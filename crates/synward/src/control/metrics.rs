@@ -132,7 +132,9 @@ fn frames(view: &View) -> Vec<MetricFamily> {
         });
         counter(name, help, samples)
     };
+    let links = PORTS.into_iter().zip(view.links()).map(|(port, up)| Sample::new([("port", port)], up));
     vec![
+        gauge("synward_port_up", "Whether a port has a link.", links),
         by_port("synward_rx_frames_total", "Frames received from a port.", |stats| stats.rx_frames.get()),
         by_port("synward_rx_bytes_total", "Bytes received from a port.", |stats| stats.rx_bytes.get()),
         by_port("synward_tx_frames_total", "Frames sent through a port.", |stats| stats.tx_frames.get()),

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crossbeam_channel::Receiver;
 use synward_bridge::{Event, Publisher};
 use synward_policy::{Config, Events, Faults, ListNames, Snapshot};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::events::{EventLog, cannot_open};
@@ -25,6 +25,36 @@ use view::{RulesView, View, WorkerView};
 
 /// How often events are written, retired rules are freed and workers are looked after.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often the links of the ports are looked at.
+const LINK_TICK: Duration = Duration::from_secs(1);
+
+/// The signals that the program hears, and the runtime that hears them: made first of all, so that no signal ever
+/// finds the kernel's own answer, which is to end the program as it stands.
+pub(crate) struct Runtime {
+    runtime: tokio::runtime::Runtime,
+    signals: Signals,
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Runtime {
+    pub(crate) fn new() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let signals = Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        };
+        drop(entered);
+        Ok(Self { runtime, signals })
+    }
+}
 
 /// What the control thread listens on: taken before any frame flows, so that it cannot fail later.
 #[derive(Debug)]
@@ -63,34 +93,41 @@ type Loading = JoinHandle<Result<Loaded, Faults>>;
 
 impl Control {
     /// Runs until the program is told to end. `workers_live` says whether all workers still work.
-    pub(crate) fn run(mut self, listeners: Listeners, workers_live: impl Fn() -> bool) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ended = runtime.block_on(self.serve(listeners, workers_live));
+    pub(crate) fn run(
+        mut self,
+        runtime: Runtime,
+        listeners: Listeners,
+        workers_live: impl Fn() -> bool,
+    ) -> Result<()> {
+        let Runtime { runtime, signals } = runtime;
+        let ended = runtime.block_on(self.serve(signals, listeners, workers_live));
         // A list that is being read when the program is told to end is not waited for.
         runtime.shutdown_background();
         ended
     }
 
-    async fn serve(&mut self, listeners: Listeners, workers_live: impl Fn() -> bool) -> Result<()> {
+    async fn serve(
+        &mut self,
+        mut signals: Signals,
+        listeners: Listeners,
+        workers_live: impl Fn() -> bool,
+    ) -> Result<()> {
         let Listeners { http, socket, mut log } = listeners;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         http::serve(http, Arc::clone(&self.view))?;
         socket.serve(Arc::clone(&self.view))?;
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut tick, mut link_tick) = (ticks(TICK), ticks(LINK_TICK));
         let (mut loading, mut again) = (None::<Loading>, false);
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => again = true,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => again = true,
                 loaded = finished(&mut loading) => {
                     loading = None;
                     self.finish(loaded, &mut log);
                 }
                 _ = tick.tick() => self.tend(&mut log),
+                _ = link_tick.tick() => self.view.look_at_links()?,
             }
             if again && loading.is_none() {
                 (loading, again) = (Some(self.begin_reload()), false);
@@ -103,8 +140,7 @@ impl Control {
         Ok(())
     }
 
-    /// The work of a tick. The order matters: events name their rules by generation, so the events of a generation
-    /// are written before its rules can be freed.
+    /// The work of a tick.
     fn tend(&mut self, log: &mut Option<EventLog>) {
         // At most as many as fit into the channel: under a flood, there is other work, too.
         for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
@@ -117,9 +153,7 @@ impl Control {
         if let Some(log) = log {
             log.flush(&self.view.events);
         }
-        if self.events.is_empty() {
-            self.publisher.reap();
-        }
+        self.publisher.reap();
         self.view.workers.iter().for_each(WorkerView::collect_loop_times);
     }
 
@@ -153,6 +187,9 @@ impl Control {
         let current = self.publisher.current();
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
+        if let Some(old) = log {
+            old.end(&self.view.events);
+        }
         self.publisher.publish(Snapshot { rules, bans: Arc::clone(&current.bans), generation });
         (*log, self.config, self.names) = (new_log, config, names);
         Ok((generation, took))
@@ -165,6 +202,12 @@ async fn finished(loading: &mut Option<Loading>) -> Result<Loaded> {
         Some(loading) => Ok(loading.await??),
         None => std::future::pending().await,
     }
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Logs what was odd about the lists.

@@ -10,13 +10,18 @@ use std::{fs, io};
 use anyhow::{Context, Result, bail};
 use synward_policy::{Mode, Reason};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 
 use super::view::{PORTS, View, at};
 use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
 
 /// Who may connect: the owner of the socket and its group.
 const MODE: u32 = 0o660;
+
+/// The most connections at a time; further ones wait.
+const CONNECTIONS: usize = 8;
 
 /// The longest request in bytes, and how long a client may take for it.
 const LONGEST_REQUEST: u64 = 1024;
@@ -51,17 +56,7 @@ impl ControlSocket {
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let group = fs::metadata(&self.path)?.gid();
-        tokio::spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => drop(tokio::spawn(converse(stream, group, Arc::clone(&view)))),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection to the control socket");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                }
-            }
-        });
+        tokio::spawn(accept(listener, group, view));
         Ok(())
     }
 }
@@ -83,6 +78,25 @@ fn remove_leftover(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))
 }
 
+async fn accept(listener: UnixListener, group: u32, view: Arc<View>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let view = Arc::clone(&view);
+                tokio::spawn(async move {
+                    converse(stream, group, view).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the control socket");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
 /// Answers one request. A client that says nothing, or too much, is let go.
 async fn converse(stream: UnixStream, group: u32, view: Arc<View>) {
     match tokio::time::timeout(PATIENCE, answer(stream, group, &view)).await {
@@ -97,7 +111,7 @@ async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<(
     let (reader, mut writer) = stream.split();
     let mut request = String::new();
     BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut request).await?;
-    let answer = if is_welcome(peer.uid(), peer.gid(), group) {
+    let answer = if is_welcome(&peer, group) {
         match serde_json::from_str(&request) {
             Ok(Request::Status) => Answer::Status(status(view)),
             Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
@@ -112,8 +126,19 @@ async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<(
 }
 
 /// The mode of the file keeps others out; this holds also where somebody changed it.
-fn is_welcome(user: u32, group: u32, socket_group: u32) -> bool {
-    user == 0 || user == rustix::process::geteuid().as_raw() || group == socket_group
+fn is_welcome(peer: &UCred, socket_group: u32) -> bool {
+    let user = peer.uid();
+    user == 0
+        || user == rustix::process::geteuid().as_raw()
+        || peer.gid() == socket_group
+        || peer.pid().is_some_and(|process| is_member(process, socket_group))
+}
+
+/// Whether a process has a group among its supplementary ones (proc_pid_status(5)).
+fn is_member(process: i32, group: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
+    groups.split_whitespace().any(|member| member.parse() == Ok(group))
 }
 
 fn status(view: &View) -> Status {
@@ -158,7 +183,8 @@ fn port(view: &View, place: usize) -> Option<PortStatus> {
     };
     Some(PortStatus {
         port: (*PORTS.get(place)?).to_owned(),
-        interface: monitor.interface.clone(),
+        interface: monitor.nic.name().to_owned(),
+        link: *view.links().get(place)?,
         rx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.rx_frames.get())),
         tx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.tx_frames.get())),
         queues: monitor.queues.iter().zip(&view.workers).map(queue).collect(),

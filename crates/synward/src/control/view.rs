@@ -1,10 +1,11 @@
 //! What can be seen of the running bridge: read by `/metrics` and `synward status`, written by the workers (their counters) and by
 //! the control thread (the rest).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use synward_bridge::{Counter, LoopTimes, Stats};
 use synward_policy::{ListSummary, Mode, RuleSet};
@@ -19,6 +20,8 @@ pub(crate) struct View {
     pub(crate) started: Instant,
     /// Outside, inside.
     pub(crate) ports: [PortMonitor; 2],
+    /// Whether each port has a link.
+    links: [AtomicBool; 2],
     /// By queue.
     pub(crate) workers: Vec<WorkerView>,
     rules: Mutex<RulesView>,
@@ -87,6 +90,7 @@ impl View {
         Self {
             started: Instant::now(),
             ports,
+            links: [AtomicBool::new(true), AtomicBool::new(true)],
             workers,
             rules: Mutex::new(rules),
             reloads: Reloads {
@@ -104,6 +108,27 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// Whether each port has a link, as far as known.
+    pub(crate) fn links(&self) -> [bool; 2] {
+        self.links.each_ref().map(|link| link.load(Ordering::Relaxed))
+    }
+
+    /// Looks whether the ports are there and have a link, and logs what has changed.
+    ///
+    /// # Errors
+    /// When a port has disappeared: only a new start can bring it back.
+    pub(crate) fn look_at_links(&self) -> Result<()> {
+        for ((port, monitor), link) in PORTS.iter().zip(&self.ports).zip(&self.links) {
+            let name = monitor.nic.name();
+            let carrier = monitor.nic.carrier().with_context(|| format!("the {port} port {name} is gone"))?;
+            if link.swap(carrier, Ordering::Relaxed) != carrier {
+                let change = if carrier { "the link is up" } else { "the link is down" };
+                tracing::warn!(port, interface = name, "{change}");
+            }
+        }
+        Ok(())
     }
 
     /// The sum of one counter of all workers.

@@ -1,6 +1,6 @@
 //! More queues than cores, and links that fail.
 
-use crate::bed::{Bed, Case, Config, DEVICE, Fate, Layout, PORTS, Side, Wire, eventually};
+use crate::bed::{Bed, Case, Config, DEVICE, Fate, Layout, Metrics, PORTS, Side, Wire, eventually};
 use crate::frames::{Flow, noise};
 
 /// Frames of so many flows: far more than queues, so that every queue gets some.
@@ -79,9 +79,36 @@ fn a_host_that_goes_away_takes_no_buffers_with_it() {
     eventually("all frames to be received", look, || format!("{}", received() - before));
     wire.conserved();
     assert_eq!(bed.inside.arrived().count(), 0);
+    told_up(&wire, [1, 0]);
     bed.inside.namespace.ip(&format!("link set dev {DEVICE} up"));
+    told_up(&wire, [1, 1]);
     all_cross(&wire, 50);
     wire.stop();
+}
+
+/// Metrics and status say of each port whether it has a link.
+fn told_up(wire: &Wire<'_>, links: [u64; 2]) {
+    let up = |metrics: &Metrics| {
+        ["outside", "inside"].map(|port| metrics.get("synward_port_up", &[("port", port)]))
+    };
+    let look = || (up(&wire.metrics()) == links).then_some(());
+    eventually("the links to be seen", look, || format!("{:?}", up(&wire.metrics())));
+    let status = wire.status();
+    for (port, link) in links.into_iter().enumerate() {
+        assert_eq!(status["ports"][port]["link"], link == 1, "{status}");
+    }
+}
+
+#[test]
+fn the_end_of_a_port_is_the_end_of_the_program() {
+    let bed = Bed::new();
+    let wire = bed.start(&Config::enforce());
+    all_cross(&wire, 50);
+    bed.wire.ip("link del inside0");
+    let (status, log) = wire.program.end();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("the inside port inside0 is gone"), "{log}");
+    assert!(bed.wire.link("outside0")["xdp"].is_null());
 }
 
 #[test]
@@ -93,7 +120,7 @@ fn a_port_that_is_taken_down_drops_with_its_reason_and_works_again() {
     bed.wire.ip("link set dev inside0 down");
     let frames = flows(5000);
     bed.outside.send_all(&frames);
-    let of = |metrics: &crate::bed::Metrics, name: &str, port: &str| metrics.get(name, &[("port", port)]);
+    let of = |metrics: &Metrics, name: &str, port: &str| metrics.get(name, &[("port", port)]);
     let received = || {
         of(&wire.metrics(), "synward_rx_frames_total", "outside")
             - of(&before, "synward_rx_frames_total", "outside")

@@ -15,7 +15,7 @@ use crate::bed::{Bed, Config, SYNWARD, Side, Wire, attempt, run};
 use crate::frames::{FIN, Flow, SYN, Segment, arp, noise};
 
 /// Every metric that is promised, and the names of its labels.
-const METRICS: [(&str, &str); 36] = [
+const METRICS: [(&str, &str); 37] = [
     ("synward_build_info", "version"),
     ("synward_rx_frames_total", "port queue"),
     ("synward_rx_bytes_total", "port queue"),
@@ -47,6 +47,7 @@ const METRICS: [(&str, &str); 36] = [
     ("synward_umem_size_frames", "worker"),
     ("synward_shim_frames_total", "action port"),
     ("synward_xdp_mode", "mode port queue"),
+    ("synward_port_up", "port"),
     ("synward_events_total", ""),
     ("synward_events_lost_total", ""),
     ("synward_events_suppressed_total", ""),
@@ -207,7 +208,7 @@ fn status_says_what_the_metrics_say() {
     let text = run(&format!("{SYNWARD} status -c {}", bed.folder().join("synward.toml").display()));
     for words in [
         "mode enforce",
-        "outside  outside0: 6 frames in",
+        "outside  outside0: link up, 6 frames in",
         "block_list: 2 dropped",
         "scanners: 2 entries, 1 hits",
     ] {

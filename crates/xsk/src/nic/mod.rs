@@ -5,6 +5,7 @@
 
 mod error;
 mod features;
+mod muted;
 mod promiscuous;
 mod queues;
 mod raised;
@@ -18,6 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 pub use error::{NicError, Operation};
 pub use features::{Feature, Features, Quieted};
+pub use muted::Muted;
 pub use promiscuous::Promiscuous;
 pub use queues::{Channels, QueueCount};
 pub use raised::Raised;

@@ -14,6 +14,12 @@ impl Channels {
         self.rx.saturating_add(self.combined)
     }
 
+    /// The queues that send.
+    #[must_use]
+    pub fn tx_queues(&self) -> u32 {
+        self.tx.saturating_add(self.combined)
+    }
+
     /// The most queues that can both receive and send.
     #[must_use]
     pub fn max_queues(&self) -> u32 {
