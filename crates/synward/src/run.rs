@@ -29,11 +29,12 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     tell(&warnings);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
-    let listeners = Listeners::bind(&config)?;
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
     let opened = Ports::open(&bridge.outside, &bridge.inside, request(bridge.xdp), queues)?;
+    // Behind the ports: a second instance is to hear that it is one, and not that an address is in use.
+    let listeners = Listeners::bind(&config)?;
     let Opened { pairs, monitors, ports } = opened;
 
     let (sender, told) = events();

@@ -55,6 +55,14 @@ pub struct Opened {
 }
 
 impl Ports {
+    /// Says what speaks against opening the two ports, as far as a look can tell that changes nothing.
+    ///
+    /// # Errors
+    /// When a port is missing or taken, or the two do not fit together.
+    pub fn check(outside: &str, inside: &str) -> Result<(), OpenError> {
+        find(outside, inside).map(drop)
+    }
+
     /// Opens the two ports, `queues` queues of each or as many as they have. No frame reaches a socket before
     /// [`Ports::arm`].
     ///
@@ -67,9 +75,7 @@ impl Ports {
         queues: Option<u32>,
     ) -> Result<Opened, OpenError> {
         shim::log_libbpf();
-        let ports = [Nic::open(outside)?, Nic::open(inside)?];
-        check_mtus(&ports)?;
-        ports.iter().try_for_each(check_free)?;
+        let ports = find(outside, inside)?;
         let [outer, inner] = &ports;
         // All settings come before the programs and sockets: many drivers refuse or reset with these in place.
         let mut held = [Held::take(outer, inner, queues)?, Held::take(inner, outer, queues)?];
@@ -109,6 +115,14 @@ impl Ports {
             }
         }
     }
+}
+
+/// The two ports, untouched: they fit together, and nobody else has them.
+fn find(outside: &str, inside: &str) -> Result<[Nic; 2], OpenError> {
+    let ports = [Nic::open(outside)?, Nic::open(inside)?];
+    check_mtus(&ports)?;
+    ports.iter().try_for_each(check_free)?;
+    Ok(ports)
 }
 
 fn check_mtus([outside, inside]: &[Nic; 2]) -> Result<(), OpenError> {

@@ -311,6 +311,11 @@ fn what_cannot_be_listened_on_is_refused() {
     let taken = bed.wire.enter(|| TcpListener::bind("127.0.0.1:9469").unwrap());
     let words = ["cannot listen on 127.0.0.1:9469", "change [control] listen"];
     refused(&bed, "", &Config::enforce(), 1, &words);
+    // Also when the ports had to be changed for it.
+    for port in PORTS {
+        bed.wire.run(&format!("ethtool -L {port} rx 1 tx 1"));
+    }
+    refused(&bed, "", &Config::enforce().bridge("queues = 2"), 1, &words);
     drop(taken);
     fs::write(bed.folder().join("control.sock"), "precious").unwrap();
     refused(&bed, "", &Config::enforce(), 1, &["control.sock is in the way", "change [control] socket"]);
