@@ -31,7 +31,7 @@ mod worker;
 
 pub use counter::Counter;
 pub use event::{Event, EventSender, Flow, events};
-pub use loop_time::{LoopTimer, LoopTimes, loop_times};
+pub use loop_time::{LoopSummary, LoopTimer, LoopTimes, loop_times};
 pub use memory::{MemoryFrame, MemoryPool, MemoryPort};
 pub use port::{Census, Pool, Port};
 pub use publish::{Publisher, Subscription};

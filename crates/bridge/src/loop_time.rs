@@ -3,7 +3,7 @@
 //! The worker records into a histogram of its own. Once in a while it exchanges it, if the control thread has
 //! handed it an empty one: no lock, no allocation, no waiting on either side.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use hdrhistogram::{CreationError, Histogram};
@@ -12,6 +12,8 @@ use hdrhistogram::{CreationError, Histogram};
 const LONGEST: u64 = 10_000_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 2;
+/// How long a window is: quantiles are of the last window and the one that has begun.
+const WINDOW: Duration = Duration::from_secs(300);
 /// Turns between two exchanges.
 const INTERVAL: u32 = 256;
 
@@ -27,9 +29,25 @@ pub struct LoopTimer {
 /// The control thread's end.
 #[derive(Debug)]
 pub struct LoopTimes {
-    total: Histogram<u64>,
+    /// The turns of the window before, and of the one that has begun.
+    before: Histogram<u64>,
+    now: Histogram<u64>,
+    began: Instant,
+    turns: u64,
+    total: Duration,
     full: Receiver<Histogram<u64>>,
     spare: Sender<Histogram<u64>>,
+}
+
+/// What is known of a worker's turns.
+#[derive(Debug, Clone)]
+pub struct LoopSummary {
+    /// How long the turns of the last five to ten minutes took, in ns.
+    pub recent: Histogram<u64>,
+    /// Number of all turns since the start.
+    pub turns: u64,
+    /// How long they took together.
+    pub total: Duration,
 }
 
 /// Makes both ends.
@@ -41,7 +59,15 @@ pub fn loop_times() -> Result<(LoopTimer, LoopTimes), CreationError> {
     let (full_sender, full) = crossbeam_channel::bounded(1);
     let (spare, spare_receiver) = crossbeam_channel::bounded(1);
     let timer = LoopTimer { current: histogram()?, turns: 0, full: full_sender, spare: spare_receiver };
-    let times = LoopTimes { total: histogram()?, full, spare };
+    let times = LoopTimes {
+        before: histogram()?,
+        now: histogram()?,
+        began: Instant::now(),
+        turns: 0,
+        total: Duration::ZERO,
+        full,
+        spare,
+    };
     times.offer(histogram()?);
     Ok((timer, times))
 }
@@ -71,21 +97,43 @@ impl LoopTimer {
 }
 
 impl LoopTimes {
-    /// All turns that the worker has handed over, in ns.
-    pub fn total(&mut self) -> &Histogram<u64> {
+    /// Takes over what the worker has recorded, and gives it an empty histogram to go on with. To be called more often than the
+    /// worker fills one, so that nothing waits.
+    pub fn collect(&mut self) {
         if let Ok(mut full) = self.full.try_recv() {
-            // Both have the same bounds: adding cannot fail.
-            let added = self.total.add(&full);
-            debug_assert!(added.is_ok(), "{added:?}");
+            self.turns += full.len();
+            self.total += Duration::from_nanos((full.mean() * full.len() as f64) as u64);
+            add(&mut self.now, &full);
             full.reset();
             self.offer(full);
         }
-        &self.total
+        if self.began.elapsed() >= WINDOW {
+            self.turn_window();
+        }
+    }
+
+    /// What is known of the turns that were collected.
+    pub fn summary(&self) -> LoopSummary {
+        let mut recent = self.before.clone();
+        add(&mut recent, &self.now);
+        LoopSummary { recent, turns: self.turns, total: self.total }
+    }
+
+    fn turn_window(&mut self) {
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.now.reset();
+        self.began = Instant::now();
     }
 
     fn offer(&self, empty: Histogram<u64>) {
         let _ = self.spare.try_send(empty);
     }
+}
+
+/// Adds one histogram to another of the same bounds, which cannot fail.
+fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
+    let added = sum.add(more);
+    debug_assert!(added.is_ok(), "{added:?}");
 }
 
 #[cfg(test)]
@@ -95,18 +143,31 @@ mod tests {
     #[test]
     fn every_turn_arrives_once() {
         let (mut timer, mut times) = loop_times().unwrap();
-        let mut recorded = 0;
         for round in 1..2000_u64 {
             timer.record(Duration::from_micros(round));
-            recorded += 1;
             if round % 300 == 0 {
-                let _ = times.total();
+                times.collect();
             }
         }
+        times.collect();
         timer.exchange();
-        let _ = times.total();
+        times.collect();
+        let LoopSummary { recent, turns, total } = times.summary();
+        assert_eq!((turns, recent.len()), (1999, 1999));
+        assert!(recent.max() >= 1_980_000);
+        assert!((1.9..2.1).contains(&total.as_secs_f64()), "{total:?}");
+    }
+
+    #[test]
+    fn what_is_long_ago_is_forgotten_but_for_its_sum() {
+        let (mut timer, mut times) = loop_times().unwrap();
+        timer.record(Duration::from_millis(5));
         timer.exchange();
-        assert_eq!(times.total().len(), recorded);
-        assert!(times.total().max() >= 1_980_000);
+        times.collect();
+        times.turn_window();
+        assert_eq!(times.summary().recent.len(), 1);
+        times.turn_window();
+        let LoopSummary { recent, turns, .. } = times.summary();
+        assert_eq!((recent.len(), turns), (0, 1));
     }
 }

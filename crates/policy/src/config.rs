@@ -218,6 +218,24 @@ impl Events {
     }
 }
 
+impl Control {
+    /// The section of a configuration file of which nothing else need be right: the running program may be asked what is wrong with it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no TOML.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        #[derive(Deserialize)]
+        struct Part {
+            #[serde(default)]
+            control: Control,
+        }
+        let text = read(file)?;
+        let Part { mut control } = toml::from_str(&text).map_err(|error| explain(file, &text, &error))?;
+        control.socket = file.parent().unwrap_or(Path::new("")).join(&control.socket);
+        Ok(control)
+    }
+}
+
 impl List {
     /// Whether its decisions are carried out in a bridge of this mode.
     pub fn is_enforced(&self, bridge: Mode) -> bool {
@@ -236,8 +254,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is no TOML, or says something that cannot be.
     pub fn load(file: &Path) -> Result<Self, Faults> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Diagnostic::file(file, format!("cannot read the configuration: {error}")))?;
+        let text = read(file)?;
         Self::parse(file, &text)
     }
 
@@ -283,6 +300,11 @@ impl Config {
         .into_iter()
         .find_map(|(changed, name)| changed.then_some(name))
     }
+}
+
+fn read(file: &Path) -> Result<String, Faults> {
+    let said = |error| Diagnostic::file(file, format!("cannot read the configuration: {error}"));
+    std::fs::read_to_string(file).map_err(|error| said(error).into())
 }
 
 /// What is wrong in a document that is well-formed.
@@ -389,6 +411,18 @@ file = "events.json"
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
+    }
+
+    #[test]
+    fn the_socket_is_found_in_a_configuration_that_is_wrong() {
+        let folder = std::env::temp_dir().join(format!("synward-config-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("synward.toml");
+        std::fs::write(&file, "nonsense = 1\n[control]\nsocket = 'x.sock'\n").unwrap();
+        let socket = Control::load(&file).unwrap().socket;
+        assert!(Config::load(&file).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(socket, folder.join("x.sock"));
     }
 
     #[test]

@@ -35,10 +35,10 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let opened = Ports::open(&bridge.outside, &bridge.inside, request(bridge.xdp), queues)?;
     // Behind the ports: a second instance is to hear that it is one, and not that an address is in use.
     let listeners = Listeners::bind(&config)?;
-    let Opened { pairs, monitors, ports } = opened;
+    // Dropped in reverse: whatever holds a socket is gone before the ports are given back.
+    let Opened { ports, pairs, monitors } = opened;
 
     let (sender, told) = events();
-    // Declared after the ports, and so dropped before them, whatever goes wrong from here on.
     let (crew, workers) = Crew::start(pairs, &publisher, &sender)?;
     crew.await_first_turns(&workers);
     ports.arm(&monitors)?;

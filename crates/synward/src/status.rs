@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use synward_policy::{Config, Control};
+use synward_policy::Control;
 
 use crate::cli::StatusOptions;
 use crate::print_out;
@@ -96,7 +96,7 @@ pub(crate) fn print(options: &StatusOptions) -> Result<()> {
 fn socket(options: &StatusOptions) -> Result<PathBuf> {
     match (&options.socket, &options.config) {
         (Some(socket), _) => Ok(socket.clone()),
-        (None, Some(config)) => Ok(Config::load(config)?.control.socket),
+        (None, Some(config)) => Ok(Control::load(config)?.socket),
         (None, None) => Ok(Control::default().socket),
     }
 }

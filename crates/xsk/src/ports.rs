@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::fd::AsFd;
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::error::OpenError;
 use crate::held::Held;
@@ -75,6 +76,7 @@ impl Ports {
         queues: Option<u32>,
     ) -> Result<Opened, OpenError> {
         shim::log_libbpf();
+        lift_memory_limit();
         let ports = find(outside, inside)?;
         let [outer, inner] = &ports;
         // All settings come before the programs and sockets: many drivers refuse or reset with these in place.
@@ -114,6 +116,14 @@ impl Ports {
                 tracing::warn!(queue, %error, "cannot take a queue out of the map of sockets");
             }
         }
+    }
+}
+
+/// The memory of the frames counts as locked: without CAP_IPC_LOCK, the usual limit of 8 MiB is too little for one queue.
+fn lift_memory_limit() {
+    let unlimited = Rlimit { current: None, maximum: None };
+    if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
+        tracing::debug!(%error, "cannot lift the limit on locked memory");
     }
 }
 

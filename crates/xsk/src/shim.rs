@@ -153,7 +153,10 @@ fn program_on(port: &Nic) -> Option<Occupant> {
         .into_iter()
         .find(|id| *id != 0)?;
     let known = ProgInfoIter::default().find(|program| program.id == id);
-    let name = known.map_or_else(|| "unknown".into(), |program| program.name.to_string_lossy().into_owned());
+    let name = known.map_or_else(
+        || "of unknown name, perhaps another synward".into(),
+        |program| program.name.to_string_lossy().into_owned(),
+    );
     Some(Occupant { id, name })
 }
 

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
-use synward_bridge::{PortStats, Stats};
+use synward_bridge::{LoopSummary, PortStats, Stats};
 use synward_policy::Reason;
 use synward_xsk::XdpStatistics;
 
@@ -253,7 +253,7 @@ fn loops(view: &View) -> Vec<MetricFamily> {
         ),
         family(
             "synward_worker_loop_seconds",
-            "How long turns of a worker's loop took that moved frames.",
+            "How long turns of a worker's loop took that moved frames; quantiles of the last minutes.",
             MetricType::SUMMARY,
             view.workers.iter().map(loop_times).collect(),
         ),
@@ -261,18 +261,17 @@ fn loops(view: &View) -> Vec<MetricFamily> {
 }
 
 fn loop_times(worker: &WorkerView) -> Metric {
-    let times = worker.loop_times();
-    let seconds = |nanoseconds: f64| nanoseconds / 1e9;
+    let LoopSummary { recent, turns, total } = worker.loop_times();
     let quantile = |rank: f64| {
         let mut quantile = Quantile::default();
         quantile.set_quantile(rank);
-        quantile.set_value(seconds(times.value_at_quantile(rank) as f64));
+        quantile.set_value(recent.value_at_quantile(rank) as f64 / 1e9);
         quantile
     };
     let mut summary = Summary::default();
     summary.set_quantile([0.5, 0.9, 0.99, 0.999, 1.0].map(quantile).to_vec());
-    summary.set_sample_count(times.len());
-    summary.set_sample_sum(seconds(times.mean() * times.len() as f64));
+    summary.set_sample_count(turns);
+    summary.set_sample_sum(total.as_secs_f64());
     let mut metric = Metric::from_label(vec![pair(("worker", &worker.queue.to_string()))]);
     metric.set_summary(summary);
     metric

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
-use synward_bridge::{Counter, LoopTimes, Stats};
+use synward_bridge::{Counter, LoopSummary, LoopTimes, Stats};
 use synward_policy::{ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
 
@@ -142,14 +141,14 @@ impl WorkerView {
         Self { queue, stats, times: Mutex::new(times) }
     }
 
-    /// How long the turns of the loop took, in ns.
-    pub(crate) fn loop_times(&self) -> Histogram<u64> {
-        lock(&self.times).total().clone()
+    /// What is known of the turns of its loop.
+    pub(crate) fn loop_times(&self) -> LoopSummary {
+        lock(&self.times).summary()
     }
 
-    /// Takes over what the worker has recorded, and gives it an empty histogram to go on with.
+    /// Takes over what the worker has recorded.
     pub(crate) fn collect_loop_times(&self) {
-        let _ = lock(&self.times).total();
+        lock(&self.times).collect();
     }
 }
 
