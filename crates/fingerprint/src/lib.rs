@@ -53,6 +53,7 @@ mod fingerprint;
 #[cfg(feature = "ja4t")]
 mod ja4t;
 mod kinds;
+mod layout;
 mod muonfp;
 mod signature;
 mod table;
@@ -62,6 +63,7 @@ pub use fingerprint::Fingerprint;
 #[cfg(feature = "ja4t")]
 pub use ja4t::Ja4t;
 pub use kinds::{Kinds, MAX_OPTION_BYTES};
+pub use layout::{Layout, LayoutItem};
 pub use muonfp::MuonFp;
 #[cfg(feature = "ja4t")]
 pub use signature::Ja4tSignature;

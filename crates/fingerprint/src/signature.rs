@@ -1,11 +1,11 @@
 //! Signatures: what a rule says of a fingerprint.
 
 mod error;
+mod impossible;
 #[cfg(feature = "ja4t")]
 mod ja4t;
-mod layout;
 mod muonfp;
-mod text;
+pub(crate) mod text;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ use text::Piece;
 /// # Reading
 ///
 /// The separators tell the notation: four fields between `:` are MuonFP, four between `_` JA4T. A field that is
-/// `%` or `*` is any. The text is read strictly: one that no SYN can match, or that is only nearly in a
+/// `%` or `*` is any; among the kinds it stands for any number of them, none included. The text is read strictly: one that no SYN can match, or that is only nearly in a
 /// notation, is refused with a [`SignatureError`] that says where and why.
 ///
 /// | text | what it matches |
@@ -31,6 +31,7 @@ use text::Piece;
 /// | `1024:::` | window 1024 and no options at all |
 /// | `%:::` | any window and no options at all |
 /// | `64240:2-4-8-1-3:1460:%` | these five options in this order, MSS 1460, any window scale |
+/// | `64240:2-%-8-%:1460:%` | MSS first, timestamps (kind 8) anywhere behind it, and whatever else |
 /// | `64240:2-1-3:1460:0` | a window scale of zero: an absent one is not zero |
 /// | `1024_2_1460_00` | window 1024, the MSS 1460 and no other option |
 /// | `*_00_00_00` | any window and no options at all |
@@ -57,7 +58,7 @@ impl Signature {
         }
     }
 
-    /// Number of fields that may be anything, from 0 (exact) to 4: the fewer, the more specific the signature.
+    /// Number of fields with a wildcard, from 0 (exact) to 4: the fewer, the more specific the signature.
     pub fn wildcards(&self) -> usize {
         match self {
             Signature::MuonFp(signature) => signature.wildcards(),

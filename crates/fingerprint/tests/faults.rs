@@ -82,9 +82,33 @@ faults! {
         "       ^ the option kind is missing"
         "one `-` stands between two kinds, and nowhere else";
     wildcard_in_part:
-        "1024:2-*:1460:"
-        "       ^ `*` stands for a whole field, not for a part of one"
-        "write `%` alone in the field; this version reads no prefixes such as `2-*`";
+        "1024:2*:1460:"
+        "      ^ `*` stands for a whole option kind, not for a part of one"
+        "write `%` alone in the field or, among the kinds, between `-`, as in `2-%-8`";
+    wildcard_in_part_of_a_number:
+        "1%24:::"
+        " ^ `%` stands for a whole window, not for a part of one"
+        "write `%` alone in the field or, among the kinds, between `-`, as in `2-%-8`";
+    two_gaps_in_a_row:
+        "1024:2-%-*-8:1460:"
+        "         ^ two wildcards in a row say no more than one"
+        "`%` stands for any number of kinds, none included: there is no wildcard for a single kind";
+    gap_and_no_kind:
+        "1024:2-%-:1460:"
+        "         ^ the option kind is missing"
+        "one `-` stands between two kinds, and nowhere else";
+    kinds_after_eol_and_a_gap:
+        "1024:2-0-%-4:1460:"
+        "           ^ 0 (EOL) ends the options, so no SYN shows a kind after it"
+        "MuonFP lists it once, at the end";
+    option_without_its_mss_before_a_gap:
+        "64240:2-%::7"
+        "          ^ the kinds list the MSS (kind 2), so its value is not empty"
+        "write the MSS, or `%` for any";
+    too_much_around_a_gap:
+        "1024:8-8-%-8-8-8::"
+        "     ^^^^^^^^^^^ these options take at least 41 bytes, more than a TCP header holds"
+        "a TCP header has room for 40 bytes of options";
     mss_without_its_option:
         "1024:4:1460:"
         "       ^^^^ the kinds list no MSS (kind 2), so no SYN has this value"

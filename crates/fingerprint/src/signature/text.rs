@@ -4,32 +4,37 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::SignatureError;
-use super::layout::over_forty_bytes;
-use crate::{Field, Kinds};
+use super::impossible::over_forty_bytes;
+use crate::{Field, Kinds, Layout};
 
 /// A piece of a signature's text, and the byte at which it starts.
 #[derive(Clone, Copy)]
-pub(super) struct Piece<'a> {
-    pub(super) text: &'a str,
+pub(crate) struct Piece<'a> {
+    pub(crate) text: &'a str,
     start: usize,
 }
 
 impl<'a> Piece<'a> {
-    pub(super) fn whole(text: &'a str) -> Piece<'a> {
+    pub(crate) fn whole(text: &'a str) -> Piece<'a> {
         Piece { text, start: 0 }
     }
 
-    pub(super) fn span(self) -> Range<usize> {
+    pub(crate) fn span(self) -> Range<usize> {
         self.start..self.start + self.text.len()
     }
 
-    pub(super) fn split(self, separator: char) -> impl Iterator<Item = Piece<'a>> {
+    pub(crate) fn split(self, separator: char) -> impl Iterator<Item = Piece<'a>> {
         let mut start = self.start;
         self.text.split(separator).map(move |text| {
             let piece = Piece { text, start };
             start = piece.span().end + separator.len_utf8();
             piece
         })
+    }
+
+    /// Whether it is a wildcard, in either spelling.
+    pub(super) fn is_wildcard(self) -> bool {
+        matches!(self.text, "%" | "*")
     }
 
     /// The window, kinds, MSS and scale of a signature; `None` unless there are exactly four fields.
@@ -71,16 +76,32 @@ pub(super) fn field<'a, T>(
     piece: Piece<'a>,
     read: impl FnOnce(Piece<'a>) -> Result<T, SignatureError>,
 ) -> Result<Field<T>, SignatureError> {
-    match piece.text {
-        "%" | "*" => Ok(Field::Any),
-        _ => read(piece).map(Field::Is),
-    }
+    if piece.is_wildcard() { Ok(Field::Any) } else { read(piece).map(Field::Is) }
 }
 
-/// Kinds joined by `-`, at least one.
-pub(super) fn kinds(piece: Piece<'_>) -> Result<Kinds, SignatureError> {
-    let list: Vec<u8> = piece.split('-').map(|kind| number(kind, &KIND)).collect::<Result<_, _>>()?;
-    Kinds::new(&list).ok_or_else(|| over_forty_bytes(piece, list.len()))
+/// Kinds and gaps joined by `-`, at least one of either.
+pub(super) fn layout(piece: Piece<'_>) -> Result<Layout, SignatureError> {
+    let (mut list, mut gaps) = (Vec::new(), Vec::new());
+    for item in piece.split('-') {
+        if !item.is_wildcard() {
+            list.push(number(item, &KIND)?);
+        } else if gaps.last() == Some(&list.len()) {
+            return Err(repeated_gap(item));
+        } else {
+            gaps.push(list.len());
+        }
+    }
+    let kinds = Kinds::new(&list).ok_or_else(|| over_forty_bytes(piece, list.len()))?;
+    Ok(Layout::with_gaps(kinds, gaps))
+}
+
+/// A second wildcard would say nothing: whoever writes it may take one for a single kind.
+fn repeated_gap(item: Piece<'_>) -> SignatureError {
+    SignatureError::new(
+        item.span(),
+        "two wildcards in a row say no more than one",
+        "`%` stands for any number of kinds, none included: there is no wildcard for a single kind",
+    )
 }
 
 /// A decimal number that fits `T`, whose greatest value is that of the quantity.
@@ -106,8 +127,8 @@ fn not_a_digit(span: Range<usize>, found: char, Quantity { name, most, .. }: &Qu
     match found {
         '%' | '*' => SignatureError::new(
             span,
-            format!("`{found}` stands for a whole field, not for a part of one"),
-            format!("write `%` alone in the field; this version reads no prefixes such as `2-{found}`"),
+            format!("`{found}` stands for a whole {name}, not for a part of one"),
+            "write `%` alone in the field or, among the kinds, between `-`, as in `2-%-8`",
         ),
         _ => SignatureError::new(
             span,
