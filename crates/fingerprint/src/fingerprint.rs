@@ -10,6 +10,8 @@ use crate::MuonFp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fingerprint {
+    /// All that it was read from, for what no notation looks at.
+    pub syn: SynFacts,
     /// As MuonFP sees it.
     pub muonfp: MuonFp,
     /// As JA4T sees it.
@@ -18,10 +20,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Reads the fingerprint. The TCP flags are not looked at: whose fingerprint is asked for is the caller's choice.
+    /// Reads the fingerprint, of a SYN and of a SYN-ACK alike: [`Direction::of`](crate::Direction::of) tells which.
     pub fn of(syn: &SynFacts) -> Fingerprint {
         let options = syn.options.as_slice();
         Fingerprint {
+            syn: *syn,
             muonfp: MuonFp::of(syn.window, options),
             #[cfg(feature = "ja4t")]
             ja4t: Ja4t::of(syn.window, options),

@@ -42,7 +42,8 @@
 //! | malformed option | listed, if its kind byte is there | not listed, and nothing after it |
 //!
 //! On a well-formed SYN they tell the same, but for the padding. Neither looks at anything else: not at the other
-//! TCP flags, and not at the IP header.
+//! TCP flags, and not at the IP header. For these a signature has [`Traits`] behind its notation:
+//! `65535:2-1-3-1-1-4:1460:8;df=0;ttl=..64` is zmap, and not Windows, whose options are the same.
 //!
 //! # Features
 //!
@@ -67,5 +68,8 @@ pub use layout::{Layout, LayoutItem};
 pub use muonfp::MuonFp;
 #[cfg(feature = "ja4t")]
 pub use signature::Ja4tSignature;
-pub use signature::{MuonFpSignature, Signature, SignatureError};
+pub use signature::{
+    Direction, Interval, MuonFpSignature, Network, Notation, Ports, Signature, SignatureError, Traits,
+    without_comment,
+};
 pub use table::SignatureTable;

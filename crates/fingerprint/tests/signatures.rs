@@ -6,7 +6,7 @@ mod common;
 use common::{any_options, exact_signatures, fingerprint, well_formed, widened};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synward_fingerprint::{Fingerprint, Kinds, Layout, LayoutItem, Signature};
+use synward_fingerprint::{Fingerprint, Kinds, Layout, LayoutItem, Notation, Signature};
 
 const LINUX: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
 
@@ -98,6 +98,22 @@ fn obviously_matches(items: &[LayoutItem], kinds: &[u8]) -> bool {
     }
 }
 
+#[cfg(feature = "ja4t")]
+#[test]
+fn eols_at_the_end_can_be_ignored() {
+    let apple = [2, 4, 5, 180, 1, 3, 3, 6, 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 4, 2, 0, 0];
+    let wireshark: Signature = "65535_2-1-3-1-1-8-4-0-0_1460_6".parse().unwrap();
+    let zeek: Signature = "65535_2-1-3-1-1-8-4_1460_6".parse().unwrap();
+    let muonfp: Signature = "65535:2-1-3-1-1-8-4-0:1460:6".parse().unwrap();
+    let seen = fingerprint(65535, &apple);
+    assert_eq!([&wireshark, &zeek, &muonfp].map(|signature| signature.matches(&seen)), [true, false, true]);
+    let unpadded = fingerprint(65535, &apple[..22]);
+    for signature in [wireshark, zeek, muonfp].map(Signature::ignoring_eol) {
+        assert!(signature.matches(&seen) && signature.matches(&unpadded), "{signature}");
+        assert!(!signature.matches(&fingerprint(65535, &[&apple[..22], &[1, 1]].concat())), "{signature}");
+    }
+}
+
 #[test]
 fn the_wildcard_window_with_nothing_else_means_no_options() {
     assert!(matches("%:::", &fingerprint(1024, &[])));
@@ -181,10 +197,10 @@ fn may_lie(options: &[u8], kinds: &[u8]) -> bool {
 
 /// The signature with a gap in place of some of its kinds.
 fn with_gap(mut signature: Signature, from: prop::sample::Index, len: usize) -> Signature {
-    let layout = match &mut signature {
-        Signature::MuonFp(muonfp) => &mut muonfp.kinds,
+    let layout = match &mut signature.notation {
+        Notation::MuonFp(muonfp) => &mut muonfp.kinds,
         #[cfg(feature = "ja4t")]
-        Signature::Ja4t(ja4t) => &mut ja4t.kinds,
+        Notation::Ja4t(ja4t) => &mut ja4t.kinds,
         _ => panic!("a notation without a layout"),
     };
     let kinds = layout.kinds().as_slice();

@@ -121,7 +121,7 @@ impl Builder {
     fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
         // A stable sort: what is equal stays in the order of the configuration.
         self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, rule.signature.wildcards()));
-        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature, place));
+        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature.clone(), place));
         let signatures = SignatureTable::build(signatures);
         let mut covers = Covers::new(&self.prefixes);
         let inbound = covers.table(|direction| direction != ListDirection::Out)?;

@@ -1,7 +1,6 @@
 //! The pieces that both notations are made of: fields, wildcards, numbers, lists of kinds.
 
 use std::ops::Range;
-use std::str::FromStr;
 
 use super::SignatureError;
 use super::impossible::over_forty_bytes;
@@ -24,12 +23,34 @@ impl<'a> Piece<'a> {
     }
 
     pub(crate) fn split(self, separator: char) -> impl Iterator<Item = Piece<'a>> {
+        self.split_where(move |c| c == separator)
+    }
+
+    /// What stands between the separators, each of which is one byte long. Every character is asked for once, in
+    /// their order.
+    pub(crate) fn split_where(
+        self,
+        is_separator: impl FnMut(char) -> bool,
+    ) -> impl Iterator<Item = Piece<'a>> {
         let mut start = self.start;
-        self.text.split(separator).map(move |text| {
+        self.text.split(is_separator).map(move |text| {
             let piece = Piece { text, start };
-            start = piece.span().end + separator.len_utf8();
+            start = piece.span().end + 1;
             piece
         })
+    }
+
+    /// What stands before and behind the first separator.
+    pub(crate) fn split_once(self, separator: char) -> Option<(Piece<'a>, Piece<'a>)> {
+        let (before, after) = self.text.split_once(separator)?;
+        let start = self.start + before.len() + separator.len_utf8();
+        Some((Piece { text: before, ..self }, Piece { text: after, start }))
+    }
+
+    /// What stands behind the prefix.
+    pub(crate) fn strip_prefix(self, prefix: &str) -> Option<Piece<'a>> {
+        let text = self.text.strip_prefix(prefix)?;
+        Some(Piece { text, start: self.start + prefix.len() })
     }
 
     /// Whether it is a wildcard, in either spelling.
@@ -54,9 +75,9 @@ impl<'a> Piece<'a> {
 
 /// A number of the notations: its name, its greatest value, and what to do about a missing one.
 pub(super) struct Quantity {
-    name: &'static str,
-    most: u16,
-    missing: &'static str,
+    pub(super) name: &'static str,
+    pub(super) most: u16,
+    pub(super) missing: &'static str,
 }
 
 pub(super) const WINDOW: Quantity =
@@ -104,8 +125,8 @@ fn repeated_gap(item: Piece<'_>) -> SignatureError {
     )
 }
 
-/// A decimal number that fits `T`, whose greatest value is that of the quantity.
-pub(super) fn number<T: FromStr>(piece: Piece<'_>, quantity: &Quantity) -> Result<T, SignatureError> {
+/// A decimal number up to the greatest value of the quantity, which fits `T`.
+pub(super) fn number<T: TryFrom<u16>>(piece: Piece<'_>, quantity: &Quantity) -> Result<T, SignatureError> {
     let Quantity { name, most, missing } = quantity;
     if piece.text.is_empty() {
         return Err(SignatureError::new(piece.span(), format!("the {name} is missing"), *missing));
@@ -117,7 +138,8 @@ pub(super) fn number<T: FromStr>(piece: Piece<'_>, quantity: &Quantity) -> Resul
     if piece.text.len() > 1 && piece.text.starts_with('0') {
         return Err(leading_zero(piece, name));
     }
-    piece.text.parse().map_err(|_| {
+    let value = piece.text.parse().ok().filter(|value| value <= most);
+    value.and_then(|value: u16| value.try_into().ok()).ok_or_else(|| {
         let message = format!("the {name} {} is out of range", piece.text);
         SignatureError::new(piece.span(), message, format!("the {name} is a number from 0 to {most}"))
     })

@@ -75,7 +75,7 @@ pub(crate) fn widened(seen: &Fingerprint, ja4t: bool, any: u8) -> Signature {
     let layout = |kinds| if bit(1) { Layout::ANY } else { Layout::from(kinds) };
     #[cfg(feature = "ja4t")]
     if ja4t {
-        return Signature::Ja4t(Ja4tSignature {
+        return Signature::from(Ja4tSignature {
             window: field(seen.ja4t.window, bit(0)),
             kinds: layout(seen.ja4t.kinds),
             mss: field(seen.ja4t.mss, bit(2)),
@@ -83,7 +83,7 @@ pub(crate) fn widened(seen: &Fingerprint, ja4t: bool, any: u8) -> Signature {
         });
     }
     let _ = ja4t;
-    Signature::MuonFp(MuonFpSignature {
+    Signature::from(MuonFpSignature {
         window: field(seen.muonfp.window, bit(0)),
         kinds: layout(seen.muonfp.kinds),
         mss: field(seen.muonfp.mss, bit(2)),
