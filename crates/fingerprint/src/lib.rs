@@ -56,6 +56,7 @@ mod ja4t;
 mod kinds;
 mod layout;
 mod muonfp;
+pub mod p0f;
 mod signature;
 mod table;
 
@@ -66,6 +67,7 @@ pub use ja4t::Ja4t;
 pub use kinds::{Kinds, MAX_OPTION_BYTES};
 pub use layout::{Layout, LayoutItem};
 pub use muonfp::MuonFp;
+pub use p0f::{P0f, P0fDatabase, P0fSignature};
 #[cfg(feature = "ja4t")]
 pub use signature::Ja4tSignature;
 pub use signature::{

@@ -40,6 +40,12 @@ impl<'a> Piece<'a> {
         })
     }
 
+    /// Without the blanks around it.
+    pub(crate) fn trimmed(self) -> Piece<'a> {
+        let text = self.text.trim_start();
+        Piece { text: text.trim_end(), start: self.start + self.text.len() - text.len() }
+    }
+
     /// What stands before and behind the first separator.
     pub(crate) fn split_once(self, separator: char) -> Option<(Piece<'a>, Piece<'a>)> {
         let (before, after) = self.text.split_once(separator)?;
@@ -51,6 +57,11 @@ impl<'a> Piece<'a> {
     pub(crate) fn strip_prefix(self, prefix: &str) -> Option<Piece<'a>> {
         let text = self.text.strip_prefix(prefix)?;
         Some(Piece { text, start: self.start + prefix.len() })
+    }
+
+    /// What stands before the suffix.
+    pub(crate) fn strip_suffix(self, suffix: &str) -> Option<Piece<'a>> {
+        Some(Piece { text: self.text.strip_suffix(suffix)?, ..self })
     }
 
     /// Whether it is a wildcard, in either spelling.
