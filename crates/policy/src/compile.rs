@@ -1,5 +1,6 @@
 //! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -24,25 +25,31 @@ pub struct Compiled {
     pub rules: RuleSet,
     /// What was put right by reading it otherwise.
     pub warnings: Vec<Warning>,
+    /// What is wrong with each line of a list that is not among the rules, in the order of the configuration.
+    pub refused: Vec<Diagnostic>,
 }
 
 impl RuleSet {
     /// Reads the lists of a configuration and compiles them. `names` gives each list its id.
     ///
     /// # Errors
-    /// With all faults of all lists. There is no rule set from half of the lists.
+    /// When a list cannot be read, or none of its lines can be understood: with all faults of all lists. There is no
+    /// rule set from half of the lists.
     pub fn compile(config: &Config, names: &mut ListNames) -> Result<Compiled, Faults> {
         let mut builder = Builder::default();
-        let mut faults = Vec::new();
+        let (mut refused, mut all_read) = (Vec::new(), true);
         for list in &config.lists {
-            let read = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
-            faults.extend(read.err().iter().flat_map(|error| error.iter().cloned()));
+            let added = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
+            all_read &= added.is_ok();
+            refused.extend(added.unwrap_or_else(Vec::from));
         }
-        Faults::check(faults)?;
+        if !all_read {
+            return Err(Faults::of(refused));
+        }
         let warnings = std::mem::take(&mut builder.warnings);
         let rules =
             builder.freeze(config).map_err(|error| Diagnostic::file(&config.file, error.to_string()))?;
-        Ok(Compiled { rules, warnings })
+        Ok(Compiled { rules, warnings, refused })
     }
 }
 
@@ -65,13 +72,14 @@ struct PrefixEntry {
 }
 
 impl Builder {
+    /// Takes a list over, and answers what is wrong with the lines that are not in it.
     fn add(
         &mut self,
         config: &Config,
         list: &List,
         names: &mut ListNames,
         entries: Entries,
-    ) -> Result<(), Faults> {
+    ) -> Result<Vec<Diagnostic>, Faults> {
         let id = names.id(&list.name).ok_or_else(|| too_many_names(&config.file))?;
         let (action, enforced) = (Action::from(list.action), list.is_enforced(config.bridge.mode));
         let count = match entries.content {
@@ -90,9 +98,10 @@ impl Builder {
                 self.add_signatures(config, id, (action, enforced), signatures)?
             }
         };
-        self.lists.push(ListSummary { id, name: list.name.clone(), entries: count });
+        let refused = entries.refused.len();
+        self.lists.push(ListSummary { id, name: list.name.clone(), entries: count, refused });
         self.warnings.extend(entries.warnings);
-        Ok(())
+        Ok(entries.refused)
     }
 
     fn add_signatures(
@@ -120,7 +129,7 @@ impl Builder {
 
     fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
         // A stable sort: what is equal stays in the order of the configuration.
-        self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, rule.signature.wildcards()));
+        self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, specificity(&rule.signature)));
         let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature.clone(), place));
         let signatures = SignatureTable::build(signatures);
         let mut covers = Covers::new(&self.prefixes);
@@ -141,6 +150,11 @@ impl Builder {
             enforces: config.bridge.mode == Mode::Enforce,
         })
     }
+}
+
+/// The most specific signature has the least: the fewest wildcards, then the most traits.
+fn specificity(signature: &Signature) -> (usize, Reverse<usize>) {
+    (signature.wildcards(), Reverse(signature.traits.constraints()))
 }
 
 impl From<ListAction> for Action {
@@ -172,7 +186,7 @@ struct Covers<'a> {
 }
 
 /// A prefix as the sweep sees it: by length, the longest first, then as in the configuration.
-type Owner = (std::cmp::Reverse<u8>, usize);
+type Owner = (Reverse<u8>, usize);
 
 impl<'a> Covers<'a> {
     fn new(prefixes: &'a [PrefixEntry]) -> Self {
@@ -184,7 +198,7 @@ impl<'a> Covers<'a> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let applying = self.prefixes.iter().enumerate().filter(|(_, entry)| applies(entry.direction));
         for (place, entry) in applying {
-            let owner = (std::cmp::Reverse(entry.rule.prefix.length()), place);
+            let owner = (Reverse(entry.rule.prefix.length()), place);
             match entry.rule.prefix {
                 Prefix::V4 { first, length } => v4.push(block(first, 32 - u32::from(length), owner)),
                 Prefix::V6 { first, length } => v6.push(block(first, 128 - u32::from(length), owner)),

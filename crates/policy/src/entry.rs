@@ -5,16 +5,17 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 
-use synward_fingerprint::Signature;
+use synward_fingerprint::{Direction, Signature, SignatureError, without_comment};
 
-use crate::config::{Kind, List};
+use crate::config::{Eol, Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 
-/// A list as read: its entries and what was odd about them.
+/// A list as read: its entries, what was odd about them, and what is wrong with the lines that are none.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entries {
     pub(crate) content: Content,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) refused: Vec<Diagnostic>,
 }
 
 /// The entries of one list, each with the number of its line, from 1.
@@ -70,7 +71,7 @@ impl Entries {
     /// Reads the file of a list.
     ///
     /// # Errors
-    /// When the file cannot be read, or any of its lines cannot be understood.
+    /// When the file cannot be read, or none of its lines can be understood.
     pub(crate) fn load(list: &List) -> Result<Self, Faults> {
         let text = std::fs::read(&list.file).map_err(|error| {
             Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
@@ -80,13 +81,27 @@ impl Entries {
     }
 
     fn parse(list: &List, text: &str) -> Result<Self, Faults> {
-        let mut reader = Reader { file: &list.file, faults: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader { file: &list.file, refused: Vec::new(), warnings: Vec::new() };
         let content = match list.kind {
             Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
-            Kind::Fingerprint => Content::Fingerprint(reader.read(text, |entry, _| signature(entry))),
+            Kind::Fingerprint => {
+                Content::Fingerprint(reader.read(text, |entry, notes| signature(entry, list.eol, notes)))
+            }
         };
-        Faults::check(reader.faults)?;
-        Ok(Self { content, warnings: reader.warnings })
+        let Reader { refused, warnings, .. } = reader;
+        if content.is_empty() && !refused.is_empty() {
+            return Err(Faults::of(refused));
+        }
+        Ok(Self { content, warnings, refused })
+    }
+}
+
+impl Content {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Ip(prefixes) => prefixes.is_empty(),
+            Self::Fingerprint(signatures) => signatures.is_empty(),
+        }
     }
 }
 
@@ -99,7 +114,7 @@ fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
 
 struct Reader<'a> {
     file: &'a Path,
-    faults: Vec<Diagnostic>,
+    refused: Vec<Diagnostic>,
     warnings: Vec<Warning>,
 }
 
@@ -113,14 +128,14 @@ impl Reader<'_> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut entries = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
-            let entry = line.split('#').next().unwrap_or_default().trim();
+            let entry = without_comment(line).trim();
             if entry.is_empty() {
                 continue;
             }
             let mut notes = Vec::new();
             match parse(entry, &mut notes) {
                 Ok(parsed) => entries.push((parsed, number)),
-                Err(fault) => self.faults.push(self.locate(number, line, entry, fault)),
+                Err(fault) => self.refused.push(self.locate(number, line, entry, fault)),
             }
             for note in notes {
                 self.warnings.push(Warning(self.locate(number, line, entry, note)));
@@ -138,12 +153,17 @@ impl Reader<'_> {
     }
 }
 
-fn signature(entry: &str) -> Result<Signature, EntryFault> {
-    entry.parse().map_err(|error: synward_fingerprint::SignatureError| EntryFault {
+fn signature(entry: &str, eol: Option<Eol>, notes: &mut Vec<EntryFault>) -> Result<Signature, EntryFault> {
+    let signature: Signature = entry.parse().map_err(|error: SignatureError| EntryFault {
         span: error.span,
         message: error.message,
         help: error.help,
-    })
+    })?;
+    if signature.traits.direction == Direction::SynAck {
+        let message = "a signature of a SYN-ACK never blocks: only SYNs are judged";
+        notes.push(EntryFault::new(0..entry.len(), message, "leave `dir=SA` off if a SYN is meant"));
+    }
+    Ok(if eol == Some(Eol::Ignore) { signature.ignoring_eol() } else { signature })
 }
 
 /// The widest prefixes that a list may hold without `allow_wide`: a slip of the pen blocks no continent.
@@ -255,6 +275,7 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide,
+            eol: None,
         }
     }
 
@@ -313,9 +334,19 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_of_a_list_are_told_at_once() {
-        let faults = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\ny\n").unwrap_err();
+    fn a_bad_line_refuses_itself_alone() {
+        let entries = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\n 10.0.0.0/33\n").unwrap();
+        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0201, length: 32 }, 2)]));
+        let shown: Vec<String> = entries.refused.iter().map(Diagnostic::to_string).collect();
+        assert_eq!(shown.len(), 2);
+        assert!(shown[0].contains("test.txt:1:1") && shown[1].contains("test.txt:3:11"), "{shown:?}");
+    }
+
+    #[test]
+    fn a_list_of_nothing_but_bad_lines_is_refused_and_an_empty_one_is_not() {
+        let faults = Entries::parse(&list(Kind::Ip, false), "# list\nx\ny\n").unwrap_err();
         assert_eq!(faults.iter().count(), 2);
+        assert_eq!(Entries::parse(&list(Kind::Ip, false), "# list\n").unwrap().refused, []);
     }
 
     #[test]
@@ -323,7 +354,32 @@ mod tests {
         let list = list(Kind::Fingerprint, false);
         let entries = Entries::parse(&list, "# masscan\n1024:::\n").unwrap();
         assert_eq!(entries.content, Content::Fingerprint(vec![("1024:::".parse().unwrap(), 2)]));
-        let shown = Entries::parse(&list, "1024:::\n  99999:::\n").unwrap_err().to_string();
-        assert!(shown.contains("test.txt:2:3"), "{shown}");
+        let entries = Entries::parse(&list, "1024:::\n  99999:::\n1025:::;dff=0\n").unwrap();
+        let shown: Vec<String> = entries.refused.iter().map(Diagnostic::to_string).collect();
+        assert!(shown[0].contains("test.txt:2:3") && shown[1].contains("test.txt:3:9"), "{shown:?}");
+    }
+
+    #[test]
+    fn a_comment_sign_in_a_quoted_name_starts_no_comment() {
+        let list = list(Kind::Fingerprint, false);
+        let entries = Entries::parse(&list, "1024:::;name=\"scanner #1\" # seen in May\n").unwrap();
+        let expected = "1024:::;name=\"scanner #1\"".parse().unwrap();
+        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
+    }
+
+    #[test]
+    fn a_signature_of_a_syn_ack_is_read_with_a_warning() {
+        let entries = Entries::parse(&list(Kind::Fingerprint, false), "1024:::\n1024:::;dir=SA\n").unwrap();
+        assert_eq!((entries.refused.len(), entries.warnings.len()), (0, 1));
+        let warning = entries.warnings[0].to_string();
+        assert!(warning.contains("test.txt:2:1") && warning.contains("never blocks"), "{warning}");
+    }
+
+    #[test]
+    fn eols_are_ignored_where_the_list_says_so() {
+        let eol = List { eol: Some(Eol::Ignore), ..list(Kind::Fingerprint, false) };
+        let entries = Entries::parse(&eol, "65535:2-4-0:1460:\n").unwrap();
+        let expected = "65535:2-4-0:1460:".parse::<Signature>().unwrap().ignoring_eol();
+        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
     }
 }

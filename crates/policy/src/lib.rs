@@ -1,8 +1,9 @@
 //! What Synward decides, and why: from a configuration and its lists to a verdict on each frame.
 //!
 //! 1. [`Config::load`] reads and validates the configuration file.
-//! 2. [`RuleSet::compile`] reads the lists, resolves their overlaps and freezes them into tables. It yields a whole
-//!    [`RuleSet`], or all [`Faults`] with their places.
+//! 2. [`RuleSet::compile`] reads the lists, resolves their overlaps and freezes them into tables. It yields a
+//!    [`RuleSet`] of all lines that can be read and a [`Diagnostic`] with its place for each that cannot; or
+//!    [`Faults`], if not a line of some list can be.
 //! 3. A [`Snapshot`] puts a rule set, bans and a generation together; [`Snapshot::judge`] answers a [`Verdict`].
 //!
 //! The same judgement serves live traffic, replayed captures and tests. Nothing in it blocks, allocates, reads
@@ -21,7 +22,7 @@ mod verdict;
 
 pub use compile::Compiled;
 pub use config::{
-    Bridge, Config, Control, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
+    Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
     OnFailure, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};

@@ -241,17 +241,106 @@ fn every_list_that_matches_is_told_once() {
     assert_eq!(hits.1, ["wild"]);
 }
 
+/// [`syn`] with another TTL, and DF and the flags of TCP as given.
+fn syn_with(ttl: u8, dont_fragment: bool, flags: u8) -> Vec<u8> {
+    let mut frame = syn([192, 0, 2, 9]);
+    frame[20] = if dont_fragment { 0x40 } else { 0 };
+    frame[22] = ttl;
+    frame[47] = flags;
+    frame
+}
+
+#[test]
+fn traits_tell_syns_apart_that_have_one_fingerprint() {
+    let judge = judge_by(ENFORCE, &[("scanners", BLOCK_SYN, "1024:::;df=0;ttl=..64;name=\"zmap #4\" # !")]);
+    let rule = "drop fingerprint_block 1024:::;ttl=..64;df=0;name=\"zmap #4\"";
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(50, false, 2)), rule);
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(50, true, 2)), "forward clean");
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(128, false, 2)), "forward clean");
+}
+
+#[test]
+fn the_signature_with_more_traits_is_named() {
+    let judge = judge_by(ENFORCE, &[("a", BLOCK_SYN, "1024:::\n1024:::;ttl=..64\n%:::;ttl=..64;df=0")]);
+    let named = |ttl| said_of(&judge, Direction::In, &syn_with(ttl, false, 2));
+    assert_eq!(named(50), "drop fingerprint_block 1024:::;ttl=..64");
+    assert_eq!(named(65), "drop fingerprint_block 1024:::");
+}
+
+#[test]
+fn a_signature_of_a_syn_ack_never_blocks() {
+    let lines = "%:%:%:%;dir=SA\n%:::;dir=SA;flags=SA";
+    let (snapshot, _) = judge_by(ENFORCE, &[("servers", BLOCK_SYN, lines)]);
+    assert_eq!(snapshot.rules.lists()[0].entries, 2);
+    for (flags, direction) in [(0x12, Direction::In), (0x02, Direction::In), (0x12, Direction::Out)] {
+        let verdict = snapshot.judge(direction, &syn_with(64, true, flags));
+        assert_eq!(said(&snapshot, &verdict), "forward clean", "{flags:#x}");
+        assert_eq!(verdict.would, None);
+    }
+}
+
+#[test]
+fn a_list_may_ignore_eols() {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2; 6], [4; 6])
+        .ipv4([192, 0, 2, 9], [198, 51, 100, 1], 64)
+        .tcp(40000, 80, 1, 65535)
+        .syn()
+        .options_raw(&[2, 4, 5, 180, 4, 2, 0, 0])
+        .unwrap()
+        .write(&mut frame, &[])
+        .unwrap();
+    for (eol, verdict) in [
+        ("", "forward clean"),
+        ("\neol = 'exact'", "forward clean"),
+        ("\neol = 'ignore'", "drop fingerprint_block 65535:2-4:1460:"),
+    ] {
+        let judge = judge_by(ENFORCE, &[("zeek", &format!("{BLOCK_SYN}{eol}"), "65535:2-4:1460:")]);
+        assert_eq!(said_of(&judge, Direction::In, &frame), verdict);
+    }
+}
+
+#[test]
+fn a_bad_line_refuses_itself_alone() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("a"), "192.0.2.300\n192.0.2.9\n").unwrap();
+    fs::write(folder.0.join("b"), "1024:::\n1025:::;tttl=64\n1026::\n").unwrap();
+    let text = "[bridge]\noutside = 'a'\ninside = 'b'\nmode = 'enforce'\n\
+        [[list]]\nname = 'a'\nfile = 'a'\nkind = 'ip'\naction = 'block'\n\
+        [[list]]\nname = 'b'\nfile = 'b'\nkind = 'fingerprint'\naction = 'block'\n";
+    let config = Config::parse(&folder.0.join("synward.toml"), text).unwrap();
+    let compiled = RuleSet::compile(&config, &mut ListNames::default()).unwrap();
+    let lists: Vec<_> = compiled.rules.lists().iter().map(|list| (list.entries, list.refused)).collect();
+    assert_eq!(lists, [(1, 1), (1, 2)]);
+    let places: Vec<_> = compiled
+        .refused
+        .iter()
+        .map(|fault| {
+            let place = fault.place.as_ref().unwrap();
+            (fault.file.file_name().unwrap().to_str().unwrap(), place.line, place.column)
+        })
+        .collect();
+    assert_eq!(places, [("a", 1, 1), ("b", 2, 9), ("b", 3, 1)]);
+    let snapshot = Snapshot { rules: Arc::new(compiled.rules), generation: 1, ..Snapshot::default() };
+    let judged = |source| said(&snapshot, &snapshot.judge(Direction::In, &syn(source)));
+    assert_eq!(judged([192, 0, 2, 9]), "drop block_list 192.0.2.9");
+    assert_eq!(judged([192, 0, 2, 8]), "drop fingerprint_block 1024:::");
+}
+
 #[test]
 fn faults_of_all_lists_are_told_together_and_nothing_is_compiled() {
     let folder = Folder::new();
     fs::write(folder.0.join("a"), "192.0.2.300\n").unwrap();
+    fs::write(folder.0.join("c"), "192.0.2.9\n192.0.2.400\n").unwrap();
     let text = "[bridge]\noutside = 'a'\ninside = 'b'\n\
         [[list]]\nname = 'a'\nfile = 'a'\nkind = 'ip'\naction = 'block'\n\
-        [[list]]\nname = 'b'\nfile = 'missing'\nkind = 'ip'\naction = 'block'\n";
+        [[list]]\nname = 'b'\nfile = 'missing'\nkind = 'ip'\naction = 'block'\n\
+        [[list]]\nname = 'c'\nfile = 'c'\nkind = 'ip'\naction = 'block'\n";
     let config = Config::parse(&folder.0.join("synward.toml"), text).unwrap();
     let faults = RuleSet::compile(&config, &mut ListNames::default()).unwrap_err();
     let shown = faults.to_string();
     assert!(shown.contains("a:1:1") && shown.contains("cannot read list b"), "{shown}");
+    assert!(shown.contains("c:2:1"), "{shown}");
 }
 
 /// The naive judgement of addresses: every prefix of every list, one after the other.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use synward_policy::{Compiled, Config, Faults, ListNames, RuleSet, Warning};
+use synward_policy::{Compiled, Config, Diagnostic, Faults, ListNames, ListSummary, RuleSet, Warning};
 
 /// A configuration with its rules, ready to be put in force.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct Loaded {
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) names: ListNames,
     pub(crate) warnings: Vec<Warning>,
+    /// What is wrong with the lines of lists that are not among the rules.
+    pub(crate) refused: Vec<Diagnostic>,
     /// How long reading and compiling took.
     pub(crate) took: Duration,
 }
@@ -22,19 +24,23 @@ pub(crate) struct Loaded {
 pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
     let began = Instant::now();
     let config = Config::load(file)?;
-    let Compiled { rules, warnings } = RuleSet::compile(&config, &mut names)?;
-    Ok(Loaded { config, rules: Arc::new(rules), names, warnings, took: began.elapsed() })
+    let Compiled { rules, warnings, refused } = RuleSet::compile(&config, &mut names)?;
+    Ok(Loaded { config, rules: Arc::new(rules), names, warnings, refused, took: began.elapsed() })
 }
 
-/// `synward check`.
+/// `synward check`. What a running program would do without is a fault here.
 pub(crate) fn check(file: &Path) -> Result<()> {
     let loaded = load(file, ListNames::default())?;
     for warning in &loaded.warnings {
         eprintln!("{warning}\n");
     }
-    for list in loaded.rules.lists() {
-        println!("list {}: {} entries", list.name, list.entries);
+    for ListSummary { name, entries, refused, .. } in loaded.rules.lists() {
+        match refused {
+            0 => println!("list {name}: {entries} entries"),
+            _ => println!("list {name}: {entries} entries, {refused} lines refused"),
+        }
     }
+    Faults::check(loaded.refused)?;
     println!("{} is valid: {} bytes of tables", file.display(), loaded.rules.memory_usage());
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
 use serde::Serialize;
-use synward_policy::{ListNames, Snapshot, Verdict};
+use synward_policy::{Faults, ListNames, Snapshot, Verdict};
 
 use crate::cli::ReplayOptions;
 use crate::reload;
@@ -27,6 +27,9 @@ struct Line<'a> {
 
 pub(crate) fn replay(options: &ReplayOptions) -> Result<()> {
     let loaded = reload::load(&options.config, ListNames::default())?;
+    if let Err(faults) = Faults::check(loaded.refused) {
+        eprintln!("{faults}\n\nthese lines are refused, all others are in force");
+    }
     let snapshot = Snapshot { rules: loaded.rules, ..Snapshot::default() };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut number = 0;

@@ -23,8 +23,8 @@ const DRAIN: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
-    let Loaded { config, rules, names, warnings, took } = reload::load(file, ListNames::default())?;
-    tell(&warnings);
+    let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
+    tell(&warnings, refused);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
 

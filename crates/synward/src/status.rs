@@ -63,6 +63,7 @@ pub(crate) struct QueueStatus {
 pub(crate) struct ListStatus {
     pub(crate) name: String,
     pub(crate) entries: usize,
+    pub(crate) refused: usize,
     pub(crate) hits: u64,
     pub(crate) decisions: u64,
 }
@@ -123,8 +124,10 @@ fn text(status: &Status) -> String {
             format!("         queue {queue}: {xdp}, rules of generation {generation}")
         }));
     }
-    for ListStatus { name, entries, hits, decisions } in lists {
-        lines.push(format!("list     {name}: {entries} entries, {hits} hits, {decisions} decisions"));
+    for ListStatus { name, entries, refused, hits, decisions } in lists {
+        let refused = if *refused == 0 { String::new() } else { format!(" ({refused} lines refused)") };
+        lines
+            .push(format!("list     {name}: {entries} entries{refused}, {hits} hits, {decisions} decisions"));
     }
     for DropStatus { reason, dropped, would_drop } in drops {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
