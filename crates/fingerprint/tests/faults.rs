@@ -205,6 +205,10 @@ faults! {
         "1024:::;ipid=0x10000"
         "             ^^^^^^^ `0x10000` is no IP identification"
         "behind `0x` stand one to four hexadecimal digits";
+    ipid_with_too_many_digits:
+        "1024:::;ipid=0x00001"
+        "             ^^^^^^^ `0x00001` is no IP identification"
+        "behind `0x` stand one to four hexadecimal digits";
     ipid_with_a_sign:
         "1024:::;ipid=0x+1"
         "             ^^^^ `0x+1` is no IP identification"

@@ -78,7 +78,7 @@ pub(super) fn ttl_text(interval: Interval) -> String {
 /// A number, in decimal or, with `0x` before it, in hexadecimal.
 pub(super) fn decimal_or_hex(piece: Piece<'_>, quantity: &Quantity) -> Result<u16, SignatureError> {
     let Some(digits) = piece.text.strip_prefix("0x") else { return number(piece, quantity) };
-    let is_hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_hex = (1..=4).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u16::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or_else(|| {
         let message = format!("`{}` is no {}", piece.text.escape_debug(), quantity.name);
         SignatureError::new(piece.span(), message, "behind `0x` stand one to four hexadecimal digits")
