@@ -4,27 +4,33 @@ use synward_wire::SynFacts;
 
 #[cfg(feature = "ja4t")]
 use crate::Ja4t;
-use crate::MuonFp;
+use crate::{MuonFp, P0f};
 
 /// What one SYN (or SYN-ACK) shows, as each notation sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fingerprint {
+    /// All that it was read from, for what no notation looks at.
+    pub syn: SynFacts,
     /// As MuonFP sees it.
     pub muonfp: MuonFp,
     /// As JA4T sees it.
     #[cfg(feature = "ja4t")]
     pub ja4t: Ja4t,
+    /// As p0f sees it; `None` where p0f looks away: see [`P0f::of`].
+    pub p0f: Option<P0f>,
 }
 
 impl Fingerprint {
-    /// Reads the fingerprint. The TCP flags are not looked at: whose fingerprint is asked for is the caller's choice.
+    /// Reads the fingerprint, of a SYN and of a SYN-ACK alike: [`Direction::of`](crate::Direction::of) tells which.
     pub fn of(syn: &SynFacts) -> Fingerprint {
         let options = syn.options.as_slice();
         Fingerprint {
+            syn: *syn,
             muonfp: MuonFp::of(syn.window, options),
             #[cfg(feature = "ja4t")]
             ja4t: Ja4t::of(syn.window, options),
+            p0f: P0f::of(syn),
         }
     }
 }

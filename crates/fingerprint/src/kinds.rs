@@ -18,9 +18,9 @@ pub(crate) const MSS: u8 = 2;
 /// Window scale (RFC 7323 section 2).
 pub(crate) const WINDOW_SCALE: u8 = 3;
 /// SACK permitted (RFC 2018 section 2).
-const SACK_PERMITTED: u8 = 4;
+pub(crate) const SACK_PERMITTED: u8 = 4;
 /// Timestamps (RFC 7323 section 3).
-const TIMESTAMPS: u8 = 8;
+pub(crate) const TIMESTAMPS: u8 = 8;
 
 /// Bytes on the wire of an option of this kind, where an RFC fixes them; `None` for a kind whose length is
 /// its own to choose (2 bytes or more).

@@ -42,7 +42,8 @@
 //! | malformed option | listed, if its kind byte is there | not listed, and nothing after it |
 //!
 //! On a well-formed SYN they tell the same, but for the padding. Neither looks at anything else: not at the other
-//! TCP flags, and not at the IP header.
+//! TCP flags, and not at the IP header. For these a signature has [`Traits`] behind its notation:
+//! `65535:2-1-3-1-1-4:1460:8;df=0;ttl=..64` is zmap, and not Windows, whose options are the same.
 //!
 //! # Features
 //!
@@ -53,7 +54,9 @@ mod fingerprint;
 #[cfg(feature = "ja4t")]
 mod ja4t;
 mod kinds;
+mod layout;
 mod muonfp;
+pub mod p0f;
 mod signature;
 mod table;
 
@@ -62,8 +65,13 @@ pub use fingerprint::Fingerprint;
 #[cfg(feature = "ja4t")]
 pub use ja4t::Ja4t;
 pub use kinds::{Kinds, MAX_OPTION_BYTES};
+pub use layout::{Layout, LayoutItem};
 pub use muonfp::MuonFp;
+pub use p0f::{P0f, P0fDatabase, P0fSignature};
 #[cfg(feature = "ja4t")]
 pub use signature::Ja4tSignature;
-pub use signature::{MuonFpSignature, Signature, SignatureError};
+pub use signature::{
+    Direction, Interval, MuonFpSignature, Network, Notation, Ports, Signature, SignatureError, Traits,
+    without_comment,
+};
 pub use table::SignatureTable;

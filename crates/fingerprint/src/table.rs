@@ -6,20 +6,20 @@ use std::ops::Range;
 
 #[cfg(feature = "ja4t")]
 use crate::Ja4t;
-use crate::{Fingerprint, MuonFp, Signature};
+use crate::{Direction, Fingerprint, MuonFp, Notation, Signature};
 
 /// Signatures and a `u32` for each, compiled once and never changed.
 ///
 /// A lookup allocates nothing. Signatures without wildcards cost one hash lookup for each notation in use,
 /// however many they are; the hash is keyed at random, since the one who sends the SYN chooses what is hashed,
-/// and a hit is compared in full. Signatures with a wildcard are tried one after the other: their cost grows
-/// with their number.
+/// and a hit is compared in full. Signatures with a wildcard or a trait, and those of p0f, are tried one after the other: their cost
+/// grows with their number.
 #[derive(Debug, Default)]
 pub struct SignatureTable {
     muonfp: Exact<MuonFp>,
     #[cfg(feature = "ja4t")]
     ja4t: Exact<Ja4t>,
-    wildcards: Box<[(Signature, u32)]>,
+    others: Box<[(Signature, u32)]>,
 }
 
 impl SignatureTable {
@@ -29,29 +29,32 @@ impl SignatureTable {
         let mut muonfp = Vec::new();
         #[cfg(feature = "ja4t")]
         let mut ja4t = Vec::new();
-        let mut wildcards = Vec::new();
+        let mut others = Vec::new();
         for (signature, value) in entries {
             match Key::of(&signature) {
                 Some(Key::MuonFp(key)) => muonfp.push((key, value)),
                 #[cfg(feature = "ja4t")]
                 Some(Key::Ja4t(key)) => ja4t.push((key, value)),
-                None => wildcards.push((signature, value)),
+                None => others.push((signature, value)),
             }
         }
         SignatureTable {
             muonfp: Exact::build(muonfp),
             #[cfg(feature = "ja4t")]
             ja4t: Exact::build(ja4t),
-            wildcards: wildcards.into(),
+            others: others.into(),
         }
     }
 
     /// Calls `visit` with the value of every signature that matches, in no particular order.
     pub fn for_each_match(&self, seen: &Fingerprint, mut visit: impl FnMut(u32)) {
-        self.muonfp.values(&seen.muonfp).iter().copied().for_each(&mut visit);
-        #[cfg(feature = "ja4t")]
-        self.ja4t.values(&seen.ja4t).iter().copied().for_each(&mut visit);
-        let matching = self.wildcards.iter().filter(|(signature, _)| signature.matches(seen));
+        // Without a trait, a signature is of a SYN.
+        if Direction::of(&seen.syn) == Direction::Syn {
+            self.muonfp.values(&seen.muonfp).iter().copied().for_each(&mut visit);
+            #[cfg(feature = "ja4t")]
+            self.ja4t.values(&seen.ja4t).iter().copied().for_each(&mut visit);
+        }
+        let matching = self.others.iter().filter(|(signature, _)| signature.matches(seen));
         matching.for_each(|(_, value)| visit(*value));
     }
 
@@ -60,7 +63,7 @@ impl SignatureTable {
         let exact = self.muonfp.values.len();
         #[cfg(feature = "ja4t")]
         let exact = exact + self.ja4t.values.len();
-        exact + self.wildcards.len()
+        exact + self.others.len()
     }
 
     /// Whether there is no signature at all.
@@ -69,16 +72,17 @@ impl SignatureTable {
     }
 
     /// Bytes of memory that the table holds, its own struct included. The share of the hash maps is computed
-    /// from how the standard library lays them out, and does not count what the allocator adds.
+    /// from how the standard library lays them out, and does not count what the allocator adds, nor what the
+    /// signatures share with their clones ([`Traits::heap_bytes`](crate::Traits::heap_bytes)).
     pub fn memory_usage(&self) -> usize {
         let exact = self.muonfp.heap_bytes();
         #[cfg(feature = "ja4t")]
         let exact = exact + self.ja4t.heap_bytes();
-        size_of::<SignatureTable>() + exact + size_of_val(&*self.wildcards)
+        size_of::<SignatureTable>() + exact + size_of_val(&*self.others)
     }
 }
 
-/// The only fingerprint that a signature without wildcards matches.
+/// The only fingerprint that a signature matches, if it has no wildcard and asks for nothing else.
 enum Key {
     MuonFp(MuonFp),
     #[cfg(feature = "ja4t")]
@@ -87,10 +91,12 @@ enum Key {
 
 impl Key {
     fn of(signature: &Signature) -> Option<Key> {
-        match signature {
-            Signature::MuonFp(signature) => signature.exact().map(Key::MuonFp),
+        match &signature.notation {
+            _ if signature.traits.constraints() > 0 => None,
+            Notation::MuonFp(signature) => signature.exact().map(Key::MuonFp),
             #[cfg(feature = "ja4t")]
-            Signature::Ja4t(signature) => signature.exact().map(Key::Ja4t),
+            Notation::Ja4t(signature) => signature.exact().map(Key::Ja4t),
+            Notation::P0f(_) => None,
         }
     }
 }

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{any_options, exact_signatures, fingerprint, well_formed, widened};
+use proptest::collection::vec;
 use proptest::prelude::*;
-use synward_fingerprint::{Fingerprint, Kinds, Signature};
+use synward_fingerprint::{Fingerprint, Kinds, Layout, LayoutItem, Notation, Signature};
 
 const LINUX: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
 
@@ -47,6 +48,69 @@ fn ja4t_takes_wildcards_in_any_field() {
     }
     for text in ["*_00_00_00", "%_%_1461_%", "%_%_%_8", "64241_%_%_%", "%_2-4-8-3-1_%_%"] {
         assert!(!matches(text, &seen), "{text}");
+    }
+}
+
+#[test]
+fn gaps_stand_for_any_number_of_kinds() {
+    let seen = fingerprint(64240, &LINUX);
+    for kinds in
+        ["2-%", "%-3", "2-4-%-3", "%-2-%-4-%-8-%", "*-4-8-*", "%-2-4-8-1-3-%", "2-%-4-8-1-3", "%-8-%-3"]
+    {
+        assert!(matches(&format!("64240:{kinds}:1460:7"), &seen), "{kinds}");
+    }
+    for kinds in ["4-%", "%-1", "2-4-%-4", "%-4-%-2-%", "%-2-8-%", "2-4-8-1-3-%-3", "%-5-%"] {
+        assert!(!matches(&format!("64240:{kinds}:1460:7"), &seen), "{kinds}");
+    }
+    assert!(!matches("64240:2-4-8:1460:%", &seen), "without a gap all kinds are told");
+    assert!(!matches("64240:2-%:1461:7", &seen), "a gap widens no other field");
+}
+
+#[test]
+fn a_value_may_come_from_a_gap() {
+    assert!(matches("64240:4-%-3:1460:7", &fingerprint(64240, &[4, 2, 2, 4, 5, 180, 1, 1, 1, 3, 3, 7])));
+    assert!(matches("%:%-2::", &fingerprint(1024, &[253, 3, 0, 2])), "an MSS may be cut behind a gap");
+}
+
+#[cfg(feature = "ja4t")]
+#[test]
+fn ja4t_takes_gaps() {
+    let apple = [2, 4, 5, 180, 1, 3, 3, 6, 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 4, 2, 0, 0];
+    let seen = fingerprint(65535, &apple);
+    for kinds in ["2-1-3-1-1-8-4-0-%", "2-1-3-1-1-8-4-%", "%-0", "2-%-0-0", "%-8-4-%"] {
+        assert!(matches(&format!("65535_{kinds}_1460_6"), &seen), "{kinds}");
+    }
+    for kinds in ["2-%-4", "2-1-3-1-1-8-4-0", "%-0-0-0"] {
+        assert!(!matches(&format!("65535_{kinds}_1460_6"), &seen), "{kinds}");
+    }
+}
+
+/// The obvious matcher of layouts: a gap takes nothing, or one kind and then itself again.
+fn obviously_matches(items: &[LayoutItem], kinds: &[u8]) -> bool {
+    match (items, kinds) {
+        ([], []) => true,
+        ([LayoutItem::Gap, rest @ ..], _) if obviously_matches(rest, kinds) => true,
+        ([LayoutItem::Gap, ..], [_, more @ ..]) => obviously_matches(items, more),
+        ([LayoutItem::Kind(wanted), rest @ ..], [kind, more @ ..]) if wanted == kind => {
+            obviously_matches(rest, more)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(feature = "ja4t")]
+#[test]
+fn eols_at_the_end_can_be_ignored() {
+    let apple = [2, 4, 5, 180, 1, 3, 3, 6, 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 4, 2, 0, 0];
+    let wireshark: Signature = "65535_2-1-3-1-1-8-4-0-0_1460_6".parse().unwrap();
+    let zeek: Signature = "65535_2-1-3-1-1-8-4_1460_6".parse().unwrap();
+    let muonfp: Signature = "65535:2-1-3-1-1-8-4-0:1460:6".parse().unwrap();
+    let seen = fingerprint(65535, &apple);
+    assert_eq!([&wireshark, &zeek, &muonfp].map(|signature| signature.matches(&seen)), [true, false, true]);
+    let unpadded = fingerprint(65535, &apple[..22]);
+    for signature in [wireshark, zeek, muonfp].map(Signature::ignoring_eol) {
+        assert!(signature.matches(&seen) && signature.matches(&unpadded), "{signature}");
+        assert!(!signature.matches(&fingerprint(65535, &[&apple[..22], &[1, 1]].concat())), "{signature}");
     }
 }
 
@@ -131,7 +195,56 @@ fn may_lie(options: &[u8], kinds: &[u8]) -> bool {
     options.windows(2).any(|pair| kinds.contains(&pair[0]) && pair[1] != size(pair[0]))
 }
 
+/// The signature with a gap in place of some of its kinds.
+fn with_gap(mut signature: Signature, from: prop::sample::Index, len: usize) -> Signature {
+    let layout = match &mut signature.notation {
+        Notation::MuonFp(muonfp) => &mut muonfp.kinds,
+        #[cfg(feature = "ja4t")]
+        Notation::Ja4t(ja4t) => &mut ja4t.kinds,
+        _ => panic!("a notation without a layout"),
+    };
+    let kinds = layout.kinds().as_slice();
+    let start = from.index(kinds.len() + 1);
+    let end = (start + len).min(kinds.len());
+    let kept = Kinds::new(&[&kinds[..start], &kinds[end..]].concat()).unwrap();
+    *layout = Layout::with_gaps(kept, [start]);
+    signature
+}
+
 proptest! {
+    #[test]
+    fn layouts_match_as_the_obvious_matcher_says(
+        asked in vec(0..4u8, 0..7),
+        places in vec(0..8usize, 0..4),
+        seen in vec(0..4u8, 0..10),
+    ) {
+        let layout = Layout::with_gaps(Kinds::new(&asked).unwrap(), places);
+        let items: Vec<LayoutItem> = layout.items().collect();
+        prop_assert_eq!(layout.matches(&Kinds::new(&seen).unwrap()), obviously_matches(&items, &seen));
+    }
+
+    #[test]
+    fn a_layout_reads_as_it_is_printed(asked in vec(4..9u8, 1..5), places in vec(0..6usize, 0..4)) {
+        let layout = Layout::with_gaps(Kinds::new(&asked).unwrap(), places);
+        let text = format!("%:{layout}:%:%");
+        let signature: Signature = text.parse().unwrap();
+        prop_assert_eq!(signature.to_string(), text);
+        prop_assert_eq!(signature.wildcards(), 3 + usize::from(layout.has_gap()));
+    }
+
+    #[test]
+    fn kinds_put_into_a_gap_still_match(options in any_options(), from: prop::sample::Index, len in 0..5usize) {
+        let seen = fingerprint(1024, &options);
+        for signature in exact_signatures(&seen) {
+            let signature = with_gap(signature, from, len);
+            prop_assert!(signature.matches(&seen), "{}", signature);
+            match signature.to_string().parse::<Signature>() {
+                Ok(read) => prop_assert_eq!(read, signature),
+                Err(fault) => prop_assert!(may_lie(&options, &[2, 3, 4, 8]), "{}: {}", signature, fault),
+            }
+        }
+    }
+
     #[test]
     fn what_is_printed_reads_as_the_same(options in well_formed(), window: u16, ja4t: bool, any in 0..16u8) {
         let signature = widened(&fingerprint(window, &options), ja4t, any);
@@ -188,7 +301,7 @@ proptest! {
 
     #[test]
     fn permuted_options_never_match(
-        (options, shuffled) in prop::collection::vec(common::option(), 2..5)
+        (options, shuffled) in vec(common::option(), 2..5)
             .prop_flat_map(|options| (Just(options.clone()), Just(options).prop_shuffle()))
     ) {
         let in_order = |options: &[Vec<u8>]| options.iter().map(|option| option[0]).collect::<Vec<_>>();

@@ -1,5 +1,6 @@
 //! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -121,8 +122,8 @@ impl Builder {
 
     fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
         // A stable sort: what is equal stays in the order of the configuration.
-        self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, rule.signature.wildcards()));
-        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature, place));
+        self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, specificity(&rule.signature)));
+        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature.clone(), place));
         let signatures = SignatureTable::build(signatures);
         let mut covers = Covers::new(&self.prefixes);
         let inbound = covers.table(|direction| direction != ListDirection::Out)?;
@@ -142,6 +143,11 @@ impl Builder {
             enforces: config.bridge.mode == Mode::Enforce,
         })
     }
+}
+
+/// The most specific signature has the least: the fewest wildcards, then the most traits.
+fn specificity(signature: &Signature) -> (usize, Reverse<usize>) {
+    (signature.wildcards(), Reverse(signature.traits.constraints()))
 }
 
 impl From<ListAction> for Action {
@@ -173,7 +179,7 @@ struct Covers<'a> {
 }
 
 /// A prefix as the sweep sees it: by length, the longest first, then as in the configuration.
-type Owner = (std::cmp::Reverse<u8>, usize);
+type Owner = (Reverse<u8>, usize);
 
 impl<'a> Covers<'a> {
     fn new(prefixes: &'a [PrefixEntry]) -> Self {
@@ -189,7 +195,7 @@ impl<'a> Covers<'a> {
             if !applies(entry.direction) || !seen.insert((entry.rule.prefix, entry.rule.list)) {
                 continue;
             }
-            let owner = (std::cmp::Reverse(entry.rule.prefix.length()), place);
+            let owner = (Reverse(entry.rule.prefix.length()), place);
             match entry.rule.prefix {
                 Prefix::V4 { first, length } => v4.push(block(first, 32 - u32::from(length), owner)),
                 Prefix::V6 { first, length } => v6.push(block(first, 128 - u32::from(length), owner)),

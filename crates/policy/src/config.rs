@@ -150,6 +150,18 @@ pub struct List {
     /// Whether prefixes wider than /8 (IPv4) or /16 (IPv6) are taken.
     #[serde(default)]
     pub allow_wide: bool,
+    /// What the EOLs at the end of the options mean to a list of signatures.
+    pub eol: Option<Eol>,
+}
+
+/// What the EOLs (option kind 0) at the end of a layout mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Eol {
+    /// A SYN has as many as the signature.
+    Exact,
+    /// Nothing: for lists made by programs that leave them out, as Zeek does, or that list another number.
+    Ignore,
 }
 
 /// What the entries of a list are.
@@ -333,6 +345,10 @@ fn faults(file: &Path, text: &str, bridge: &Bridge, lists: &[toml::Spanned<List>
                 Diagnostic::at(file, place(), message).with_help("remove `direction`, or write \"in\""),
             );
         }
+        if list.kind == Kind::Ip && list.eol.is_some() {
+            let message = format!("list {} holds addresses, which have no EOL", list.name);
+            faults.push(Diagnostic::at(file, place(), message).with_help("remove `eol`"));
+        }
     }
     faults
 }
@@ -386,6 +402,7 @@ kind = "fingerprint"
 action = "block"
 mode = "monitor"
 file = "/abs/scanners.txt"
+eol = "ignore"
 
 [control]
 listen = "[::1]:1"
@@ -409,6 +426,7 @@ file = "events.json"
         assert_eq!(config.bridge.profile, Profile::Strict);
         assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
+        assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
     }
@@ -467,6 +485,8 @@ file = "events.json"
         assert!(fault(&twice).contains("two lists named customers"));
         let outward = WHOLE.replace("mode = \"monitor\"", "direction = \"out\"");
         assert!(fault(&outward).contains("judge SYNs from outside only"));
+        let padded = WHOLE.replace("direction = \"both\"", "eol = \"ignore\"");
+        assert!(fault(&padded).contains("list customers holds addresses, which have no EOL"));
         assert!(fault("[bridge").contains("synward.toml:1:"));
     }
 

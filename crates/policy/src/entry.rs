@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::{fmt, io};
 
-use synward_fingerprint::Signature;
+use synward_fingerprint::{Direction, Signature, SignatureError, without_comment};
 
-use crate::config::{Kind, List};
+use crate::config::{Eol, Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 
 /// A list as read: its entries and what was odd about them.
@@ -83,7 +83,9 @@ impl Entries {
         let mut reader = Reader { file: &list.file, faults: Vec::new(), warnings: Vec::new(), untold: 0 };
         let content = match list.kind {
             Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
-            Kind::Fingerprint => Content::Fingerprint(reader.read(text, |entry, _| signature(entry))),
+            Kind::Fingerprint => {
+                Content::Fingerprint(reader.read(text, |entry, notes| signature(entry, list.eol, notes)))
+            }
         };
         reader.tell_untold();
         Faults::check(reader.faults)?;
@@ -127,7 +129,7 @@ impl Reader<'_> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut entries = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
-            let entry = line.split('#').next().unwrap_or_default().trim();
+            let entry = without_comment(line).trim();
             if entry.is_empty() {
                 continue;
             }
@@ -165,12 +167,17 @@ impl Reader<'_> {
     }
 }
 
-fn signature(entry: &str) -> Result<Signature, EntryFault> {
-    entry.parse().map_err(|error: synward_fingerprint::SignatureError| EntryFault {
+fn signature(entry: &str, eol: Option<Eol>, notes: &mut Vec<EntryFault>) -> Result<Signature, EntryFault> {
+    let signature: Signature = entry.parse().map_err(|error: SignatureError| EntryFault {
         span: error.span,
         message: error.message,
         help: error.help,
-    })
+    })?;
+    if signature.traits.direction == Direction::SynAck {
+        let message = "a signature of a SYN-ACK never blocks: only SYNs are judged";
+        notes.push(EntryFault::new(0..entry.len(), message, "leave `dir=SA` off if a SYN is meant"));
+    }
+    Ok(if eol == Some(Eol::Ignore) { signature.ignoring_eol() } else { signature })
 }
 
 /// The widest prefixes that a list may hold without `allow_wide`: a slip of the pen blocks no continent.
@@ -282,6 +289,7 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide,
+            eol: None,
         }
     }
 
@@ -360,5 +368,28 @@ mod tests {
         assert_eq!(entries.content, Content::Fingerprint(vec![("1024:::".parse().unwrap(), 2)]));
         let shown = Entries::parse(&list, "1024:::\n  99999:::\n").unwrap_err().to_string();
         assert!(shown.contains("test.txt:2:3"), "{shown}");
+    }
+
+    #[test]
+    fn a_comment_sign_in_a_quoted_name_starts_no_comment() {
+        let list = list(Kind::Fingerprint, false);
+        let entries = Entries::parse(&list, "1024:::;name=\"scanner #1\" # seen in May\n").unwrap();
+        let expected = "1024:::;name=\"scanner #1\"".parse().unwrap();
+        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
+    }
+
+    #[test]
+    fn a_signature_of_a_syn_ack_is_read_with_a_warning() {
+        let entries = Entries::parse(&list(Kind::Fingerprint, false), "1024:::\n1024:::;dir=SA\n").unwrap();
+        let warning = entries.warnings[0].to_string();
+        assert!(warning.contains("test.txt:2:1") && warning.contains("never blocks"), "{warning}");
+    }
+
+    #[test]
+    fn eols_are_ignored_where_the_list_says_so() {
+        let eol = List { eol: Some(Eol::Ignore), ..list(Kind::Fingerprint, false) };
+        let entries = Entries::parse(&eol, "65535:2-4-0:1460:\n").unwrap();
+        let expected = "65535:2-4-0:1460:".parse::<Signature>().unwrap().ignoring_eol();
+        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
     }
 }

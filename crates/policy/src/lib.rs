@@ -21,7 +21,7 @@ mod verdict;
 
 pub use compile::Compiled;
 pub use config::{
-    Bridge, Config, Control, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
+    Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
     OnFailure, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};

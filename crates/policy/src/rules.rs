@@ -61,7 +61,7 @@ pub(crate) struct PrefixRule {
 }
 
 /// Where a signature came from and what it does. In a rule set they are sorted: `allow` before `block`, then the one with fewer
-/// wildcards, then as in the configuration, so that of all that match a SYN the first decides.
+/// wildcards, then the one with more traits, then as in the configuration, so that of all that match a SYN the first decides.
 #[derive(Debug, Clone)]
 pub(crate) struct SignatureRule {
     pub(crate) signature: Signature,
@@ -109,6 +109,7 @@ impl RuleSet {
             + size_of_val(&*self.cover_lists)
             + self.signatures.memory_usage()
             + size_of_val(&*self.signature_rules)
+            + self.signature_rules.iter().map(|rule| rule.signature.traits.heap_bytes()).sum::<usize>()
             + size_of_val(&*self.prefix_rules)
     }
 

@@ -241,17 +241,92 @@ fn every_list_that_matches_is_told_once() {
     assert_eq!(hits.1, ["wild"]);
 }
 
+/// [`syn`] with another TTL, and DF and the flags of TCP as given.
+fn syn_with(ttl: u8, dont_fragment: bool, flags: u8) -> Vec<u8> {
+    let mut frame = syn([192, 0, 2, 9]);
+    frame[20] = if dont_fragment { 0x40 } else { 0 };
+    frame[22] = ttl;
+    frame[47] = flags;
+    frame
+}
+
+#[test]
+fn traits_tell_syns_apart_that_have_one_fingerprint() {
+    let judge = judge_by(ENFORCE, &[("scanners", BLOCK_SYN, "1024:::;df=0;ttl=..64;name=\"zmap #4\" # !")]);
+    let rule = "drop fingerprint_block 1024:::;ttl=..64;df=0;name=\"zmap #4\"";
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(50, false, 2)), rule);
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(50, true, 2)), "forward clean");
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(128, false, 2)), "forward clean");
+}
+
+#[test]
+fn a_p0f_signature_judges_strictly() {
+    let judge = judge_by(ENFORCE, &[("p0f", BLOCK_SYN, "4:64:0:0:1024,0:::0")]);
+    let rule = "drop fingerprint_block 4:64:0:0:1024,0:::0";
+    let mut frame = syn_with(60, false, 2);
+    // Not zero: else the quirk `id-` is there, too.
+    frame[19] = 1;
+    assert_eq!(said_of(&judge, Direction::In, &frame), rule);
+    frame[22] = 65;
+    assert_eq!(said_of(&judge, Direction::In, &frame), "forward clean");
+    assert_eq!(said_of(&judge, Direction::In, &syn_with(60, true, 2)), "forward clean");
+}
+
+#[test]
+fn the_signature_with_more_traits_is_named() {
+    let judge = judge_by(ENFORCE, &[("a", BLOCK_SYN, "1024:::\n1024:::;ttl=..64\n%:::;ttl=..64;df=0")]);
+    let named = |ttl| said_of(&judge, Direction::In, &syn_with(ttl, false, 2));
+    assert_eq!(named(50), "drop fingerprint_block 1024:::;ttl=..64");
+    assert_eq!(named(65), "drop fingerprint_block 1024:::");
+}
+
+#[test]
+fn a_signature_of_a_syn_ack_never_blocks() {
+    let lines = "%:%:%:%;dir=SA\n%:::;dir=SA;flags=SA";
+    let (snapshot, _) = judge_by(ENFORCE, &[("servers", BLOCK_SYN, lines)]);
+    assert_eq!(snapshot.rules.lists()[0].entries, 2);
+    for (flags, direction) in [(0x12, Direction::In), (0x02, Direction::In), (0x12, Direction::Out)] {
+        let verdict = snapshot.judge(direction, &syn_with(64, true, flags));
+        assert_eq!(said(&snapshot, &verdict), "forward clean", "{flags:#x}");
+        assert_eq!(verdict.would, None);
+    }
+}
+
+#[test]
+fn a_list_may_ignore_eols() {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2; 6], [4; 6])
+        .ipv4([192, 0, 2, 9], [198, 51, 100, 1], 64)
+        .tcp(40000, 80, 1, 65535)
+        .syn()
+        .options_raw(&[2, 4, 5, 180, 4, 2, 0, 0])
+        .unwrap()
+        .write(&mut frame, &[])
+        .unwrap();
+    for (eol, verdict) in [
+        ("", "forward clean"),
+        ("\neol = 'exact'", "forward clean"),
+        ("\neol = 'ignore'", "drop fingerprint_block 65535:2-4:1460:"),
+    ] {
+        let judge = judge_by(ENFORCE, &[("zeek", &format!("{BLOCK_SYN}{eol}"), "65535:2-4:1460:")]);
+        assert_eq!(said_of(&judge, Direction::In, &frame), verdict);
+    }
+}
+
 #[test]
 fn faults_of_all_lists_are_told_together_and_nothing_is_compiled() {
     let folder = Folder::new();
     fs::write(folder.0.join("a"), "192.0.2.300\n").unwrap();
+    fs::write(folder.0.join("c"), "192.0.2.9\n192.0.2.400\n").unwrap();
     let text = "[bridge]\noutside = 'a'\ninside = 'b'\n\
         [[list]]\nname = 'a'\nfile = 'a'\nkind = 'ip'\naction = 'block'\n\
-        [[list]]\nname = 'b'\nfile = 'missing'\nkind = 'ip'\naction = 'block'\n";
+        [[list]]\nname = 'b'\nfile = 'missing'\nkind = 'ip'\naction = 'block'\n\
+        [[list]]\nname = 'c'\nfile = 'c'\nkind = 'ip'\naction = 'block'\n";
     let config = Config::parse(&folder.0.join("synward.toml"), text).unwrap();
     let faults = RuleSet::compile(&config, &mut ListNames::default()).unwrap_err();
     let shown = faults.to_string();
     assert!(shown.contains("a:1:1") && shown.contains("cannot read list b"), "{shown}");
+    assert!(shown.contains("c:2:1"), "{shown}");
 }
 
 /// The naive judgement of addresses: every prefix of every list, one after the other.

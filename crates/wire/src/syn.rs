@@ -1,5 +1,7 @@
 //! Everything a SYN tells.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::packet::IpHeader;
 use crate::{Packet, Segment, TcpFlags, ipv4};
 
@@ -7,7 +9,7 @@ use crate::{Packet, Segment, TcpFlags, ipv4};
 /// fingerprint.
 ///
 /// [`Default`] is all zeros, for tests to fill in what they need.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SynFacts {
     /// The TCP window as on the wire, not scaled.
     pub window: u16,
@@ -25,8 +27,8 @@ pub struct SynFacts {
     pub dont_fragment: bool,
     /// The IPv4 flag that must be zero; false for IPv6.
     pub ip_reserved_bit: bool,
-    /// Whether the IPv4 identification is 0; false for IPv6.
-    pub ip_id_zero: bool,
+    /// The IPv4 identification; none for IPv6.
+    pub ip_id: Option<u16>,
     /// The two ECN bits of the IP header (RFC 3168 section 5), 0 to 3.
     pub ecn: u8,
     /// Whether the IPv6 flow label is not zero; false for IPv4.
@@ -42,6 +44,8 @@ pub struct SynFacts {
     /// Bytes of all IP headers: the IPv4 header with its options, or the IPv6 header with its extension
     /// headers.
     pub ip_header_len: u16,
+    /// The destination address of the IP header.
+    pub destination: IpAddr,
     /// The source port.
     pub source_port: u16,
     /// The destination port.
@@ -56,7 +60,8 @@ impl SynFacts {
             IpHeader::V4(header) => Self::of_ipv4(header),
             IpHeader::V6(header) => Self::of_ipv6(header, packet.header_len),
         };
-        Some(Self { ip_header_len: packet.header_len, ..ip.with_segment(&segment) })
+        let (ip_header_len, destination) = (packet.header_len, packet.destination);
+        Some(Self { ip_header_len, destination, ..ip.with_segment(&segment) })
     }
 
     fn of_ipv4(&[first, tos, _, _, id_high, id_low, f0, f1, ttl, ..]: &[u8; 20]) -> Self {
@@ -67,7 +72,7 @@ impl SynFacts {
             ip_options_len: (first & 0x0f).saturating_sub(5) * 4,
             dont_fragment: flags & ipv4::DONT_FRAGMENT != 0,
             ip_reserved_bit: flags & ipv4::RESERVED_BIT != 0,
-            ip_id_zero: [id_high, id_low] == [0, 0],
+            ip_id: Some(u16::from_be_bytes([id_high, id_low])),
             ecn: tos & 3,
             ..Self::default()
         }
@@ -98,6 +103,32 @@ impl SynFacts {
             source_port: segment.source_port(),
             destination_port: segment.destination_port(),
             ..self
+        }
+    }
+}
+
+impl Default for SynFacts {
+    fn default() -> Self {
+        Self {
+            window: 0,
+            options: OptionBytes::default(),
+            flags: TcpFlags::default(),
+            ip_version: 0,
+            ttl: 0,
+            ip_options_len: 0,
+            dont_fragment: false,
+            ip_reserved_bit: false,
+            ip_id: None,
+            ecn: 0,
+            flow_label: false,
+            sequence_zero: false,
+            acknowledgment: 0,
+            urgent_pointer: 0,
+            payload: false,
+            ip_header_len: 0,
+            destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            source_port: 0,
+            destination_port: 0,
         }
     }
 }

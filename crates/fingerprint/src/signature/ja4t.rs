@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::SignatureError;
-use super::layout::{MSS_OPTION, SCALE_OPTION, fits_the_header, nothing_after_eol, value_has_its_option};
-use super::text::{MSS_VALUE, Piece, SCALE_VALUE, WINDOW, field, kinds, number};
-use crate::{Field, Ja4t, Kinds};
+use super::impossible::{MSS_OPTION, SCALE_OPTION, fits_the_header, nothing_after_eol, value_has_its_option};
+use super::text::{MSS_VALUE, Piece, SCALE_VALUE, WINDOW, field, layout, number};
+use crate::{Field, Ja4t, Layout};
 
 /// How JA4T writes no options, no MSS and no scale.
 const NONE: &str = "00";
@@ -19,8 +19,8 @@ const NONE: &str = "00";
 pub struct Ja4tSignature {
     /// The TCP window, as on the wire.
     pub window: Field<u16>,
-    /// Exactly these option kinds in exactly this order, padding included; [`Kinds::NONE`]: no options at all.
-    pub kinds: Field<Kinds>,
+    /// The option kinds, padding included; [`Layout::NONE`]: no options at all.
+    pub kinds: Layout,
     /// The maximum segment size in bytes; 0: zero, or none was sent.
     pub mss: Field<u16>,
     /// The window scale (a shift); 0: zero, or none was sent.
@@ -38,7 +38,7 @@ impl Ja4tSignature {
 
     pub(super) fn wildcards(&self) -> usize {
         let Self { window, kinds, mss, window_scale } = self;
-        [window.is_any(), kinds.is_any(), mss.is_any(), window_scale.is_any()]
+        [window.is_any(), kinds.has_gap(), mss.is_any(), window_scale.is_any()]
             .into_iter()
             .filter(|any| *any)
             .count()
@@ -55,43 +55,42 @@ impl Ja4tSignature {
     }
 
     pub(super) fn read(fields: [Piece<'_>; 4]) -> Result<Ja4tSignature, SignatureError> {
-        let [window, layout, mss, scale] = fields;
+        let [window, kinds, mss, scale] = fields;
         let signature = Ja4tSignature {
             window: field(window, |piece| number(piece, &WINDOW))?,
-            kinds: field(layout, kinds_or_none)?,
+            kinds: layout_or_none(kinds)?,
             mss: field(mss, |piece| number(piece.unpadded(), &MSS_VALUE))?,
             window_scale: field(scale, |piece| number(piece.unpadded(), &SCALE_VALUE))?,
         };
-        signature.refuse_impossible(layout, mss, scale)?;
+        signature.refuse_impossible(kinds, mss, scale)?;
         Ok(signature)
     }
 
     fn refuse_impossible(
         &self,
-        layout: Piece<'_>,
+        kinds: Piece<'_>,
         mss: Piece<'_>,
         scale: Piece<'_>,
     ) -> Result<(), SignatureError> {
-        let Field::Is(kinds) = &self.kinds else { return Ok(()) };
-        nothing_after_eol(layout, true)?;
+        nothing_after_eol(kinds, true)?;
         if matches!(self.mss, Field::Is(1..)) {
-            value_has_its_option(kinds, &MSS_OPTION, mss, "write `00`")?;
+            value_has_its_option(&self.kinds, &MSS_OPTION, mss, "write `00`")?;
         }
         if matches!(self.window_scale, Field::Is(1..)) {
-            value_has_its_option(kinds, &SCALE_OPTION, scale, "write `00`")?;
+            value_has_its_option(&self.kinds, &SCALE_OPTION, scale, "write `00`")?;
         }
         // JA4T does not list an option that is cut short.
-        fits_the_header(kinds, layout, true)
+        fits_the_header(&self.kinds, kinds, true)
     }
 }
 
-fn kinds_or_none(piece: Piece<'_>) -> Result<Kinds, SignatureError> {
+fn layout_or_none(piece: Piece<'_>) -> Result<Layout, SignatureError> {
     match piece.text {
-        NONE => Ok(Kinds::NONE),
+        NONE => Ok(Layout::NONE),
         "" => {
             Err(SignatureError::new(piece.span(), "the kinds are missing", "JA4T writes `00` for no options"))
         }
-        _ => kinds(piece),
+        _ => layout(piece),
     }
 }
 
@@ -99,7 +98,7 @@ impl From<Ja4t> for Ja4tSignature {
     fn from(seen: Ja4t) -> Ja4tSignature {
         Ja4tSignature {
             window: Field::Is(seen.window),
-            kinds: Field::Is(seen.kinds),
+            kinds: seen.kinds.into(),
             mss: Field::Is(seen.mss),
             window_scale: Field::Is(seen.window_scale),
         }
@@ -109,9 +108,9 @@ impl From<Ja4t> for Ja4tSignature {
 impl fmt::Display for Ja4tSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_", self.window)?;
-        match self.kinds {
-            Field::Is(Kinds::NONE) => f.write_str(NONE)?,
-            kinds => write!(f, "{kinds}")?,
+        match self.kinds.items().next() {
+            None => f.write_str(NONE)?,
+            Some(_) => write!(f, "{}", self.kinds)?,
         }
         // Two digits of MSS at least, but a scale of one digit stays one: so prints the plugin.
         write!(f, "_{:02}_", self.mss)?;

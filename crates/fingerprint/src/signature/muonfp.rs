@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::SignatureError;
-use super::layout::{
+use super::impossible::{
     MSS_OPTION, SCALE_OPTION, Valued, fits_the_header, nothing_after_eol, option_has_its_value,
     value_has_its_option,
 };
-use super::text::{MSS_VALUE, Piece, SCALE_VALUE, WINDOW, field, kinds, number};
-use crate::{Field, Kinds, MuonFp};
+use super::text::{MSS_VALUE, Piece, SCALE_VALUE, WINDOW, field, layout, number};
+use crate::{Field, Layout, MuonFp};
 
 /// A signature `window:kinds:mss:scale`, each field of it a value, nothing (not on the wire) or a wildcard.
 ///
@@ -17,8 +17,8 @@ use crate::{Field, Kinds, MuonFp};
 pub struct MuonFpSignature {
     /// The TCP window, as on the wire.
     pub window: Field<u16>,
-    /// Exactly these option kinds in exactly this order; [`Kinds::NONE`]: no options at all.
-    pub kinds: Field<Kinds>,
+    /// The option kinds; [`Layout::NONE`]: no options at all.
+    pub kinds: Layout,
     /// The maximum segment size in bytes; `Is(None)`: none was sent.
     pub mss: Field<Option<u16>>,
     /// The window scale (a shift); `Is(None)`: none was sent.
@@ -36,7 +36,7 @@ impl MuonFpSignature {
 
     pub(super) fn wildcards(&self) -> usize {
         let Self { window, kinds, mss, window_scale } = self;
-        [window.is_any(), kinds.is_any(), mss.is_any(), window_scale.is_any()]
+        [window.is_any(), kinds.has_gap(), mss.is_any(), window_scale.is_any()]
             .into_iter()
             .filter(|any| *any)
             .count()
@@ -53,30 +53,29 @@ impl MuonFpSignature {
     }
 
     pub(super) fn read(fields: [Piece<'_>; 4]) -> Result<MuonFpSignature, SignatureError> {
-        let [window, layout, mss, scale] = fields;
+        let [window, kinds, mss, scale] = fields;
         let signature = MuonFpSignature {
             window: field(window, |piece| number(piece, &WINDOW))?,
-            kinds: field(layout, |piece| if piece.text.is_empty() { Ok(Kinds::NONE) } else { kinds(piece) })?,
+            kinds: if kinds.text.is_empty() { Layout::NONE } else { layout(kinds)? },
             mss: field(mss, |piece| unless_empty(piece, |piece| number(piece, &MSS_VALUE)))?,
             window_scale: field(scale, |piece| unless_empty(piece, |piece| number(piece, &SCALE_VALUE)))?,
         };
-        signature.refuse_impossible(layout, mss, scale)?;
+        signature.refuse_impossible(kinds, mss, scale)?;
         Ok(signature)
     }
 
     fn refuse_impossible(
         &self,
-        layout: Piece<'_>,
+        kinds: Piece<'_>,
         mss: Piece<'_>,
         scale: Piece<'_>,
     ) -> Result<(), SignatureError> {
-        let Field::Is(kinds) = &self.kinds else { return Ok(()) };
-        nothing_after_eol(layout, false)?;
-        agrees(&self.mss, kinds, &MSS_OPTION, mss)?;
-        agrees(&self.window_scale, kinds, &SCALE_OPTION, scale)?;
-        let last_is_whole = last_has_value(&self.mss, kinds, &MSS_OPTION)
-            || last_has_value(&self.window_scale, kinds, &SCALE_OPTION);
-        fits_the_header(kinds, layout, last_is_whole)
+        nothing_after_eol(kinds, false)?;
+        agrees(&self.mss, &self.kinds, &MSS_OPTION, mss)?;
+        agrees(&self.window_scale, &self.kinds, &SCALE_OPTION, scale)?;
+        let last_is_whole = last_has_value(&self.mss, &self.kinds, &MSS_OPTION)
+            || last_has_value(&self.window_scale, &self.kinds, &SCALE_OPTION);
+        fits_the_header(&self.kinds, kinds, last_is_whole)
     }
 }
 
@@ -89,28 +88,28 @@ fn unless_empty<'a, T>(
 
 fn agrees<T>(
     value: &Field<Option<T>>,
-    kinds: &Kinds,
+    layout: &Layout,
     option: &Valued,
     piece: Piece<'_>,
 ) -> Result<(), SignatureError> {
     match value {
         Field::Any => Ok(()),
-        Field::Is(Some(_)) => value_has_its_option(kinds, option, piece, "leave the field empty"),
-        Field::Is(None) => option_has_its_value(kinds, option, piece),
+        Field::Is(Some(_)) => value_has_its_option(layout, option, piece, "leave the field empty"),
+        Field::Is(None) => option_has_its_value(layout, option, piece),
     }
 }
 
 /// Whether the value asked for can only come from the last option, which is then not cut short.
-fn last_has_value<T>(value: &Field<Option<T>>, kinds: &Kinds, option: &Valued) -> bool {
-    let Some((last, before)) = kinds.as_slice().split_last() else { return false };
-    matches!(value, Field::Is(Some(_))) && *last == option.kind && !before.contains(last)
+fn last_has_value<T>(value: &Field<Option<T>>, layout: &Layout, option: &Valued) -> bool {
+    let Some((last, before)) = layout.kinds().as_slice().split_last() else { return false };
+    matches!(value, Field::Is(Some(_))) && !layout.has_gap() && *last == option.kind && !before.contains(last)
 }
 
 impl From<MuonFp> for MuonFpSignature {
     fn from(seen: MuonFp) -> MuonFpSignature {
         MuonFpSignature {
             window: Field::Is(seen.window),
-            kinds: Field::Is(seen.kinds),
+            kinds: seen.kinds.into(),
             mss: Field::Is(seen.mss),
             window_scale: Field::Is(seen.window_scale),
         }

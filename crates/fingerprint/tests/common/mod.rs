@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 #[cfg(feature = "ja4t")]
 use synward_fingerprint::Ja4tSignature;
-use synward_fingerprint::{Field, Fingerprint, MuonFpSignature, Signature};
+use synward_fingerprint::{Field, Fingerprint, Layout, MuonFpSignature, Signature};
 use synward_wire::{OptionBytes, SynFacts};
 
 pub(crate) fn fingerprint(window: u16, options: &[u8]) -> Fingerprint {
@@ -72,19 +72,20 @@ pub(crate) fn widened(seen: &Fingerprint, ja4t: bool, any: u8) -> Signature {
         if any { Field::Any } else { Field::Is(value) }
     }
     let bit = |place: u8| any >> place & 1 == 1;
+    let layout = |kinds| if bit(1) { Layout::ANY } else { Layout::from(kinds) };
     #[cfg(feature = "ja4t")]
     if ja4t {
-        return Signature::Ja4t(Ja4tSignature {
+        return Signature::from(Ja4tSignature {
             window: field(seen.ja4t.window, bit(0)),
-            kinds: field(seen.ja4t.kinds, bit(1)),
+            kinds: layout(seen.ja4t.kinds),
             mss: field(seen.ja4t.mss, bit(2)),
             window_scale: field(seen.ja4t.window_scale, bit(3)),
         });
     }
     let _ = ja4t;
-    Signature::MuonFp(MuonFpSignature {
+    Signature::from(MuonFpSignature {
         window: field(seen.muonfp.window, bit(0)),
-        kinds: field(seen.muonfp.kinds, bit(1)),
+        kinds: layout(seen.muonfp.kinds),
         mss: field(seen.muonfp.mss, bit(2)),
         window_scale: field(seen.muonfp.window_scale, bit(3)),
     })

@@ -2,8 +2,8 @@ use etherparse::ip_number::{IPV6_DEST_OPTIONS, TCP};
 use etherparse::{IpEcn, Ipv4Header, Ipv4Options, Ipv6FlowLabel, Ipv6Header, TcpHeader};
 
 use super::{
-    DESTINATION6, IPV4, IPV6, LINUX, SOURCE6, ethernet, extension, ipv4_frame, ipv4_header, ipv4_packet,
-    ipv6_frame, packet, syn, syn_bytes, with_flags,
+    DESTINATION, DESTINATION6, IPV4, IPV6, LINUX, SOURCE6, ethernet, extension, ipv4_frame, ipv4_header,
+    ipv4_packet, ipv6_frame, packet, syn, syn_bytes, with_flags,
 };
 use crate::{OptionBytes, SynFacts, TcpFlags};
 
@@ -45,8 +45,9 @@ fn linux4() -> SynFacts {
         ip_version: 4,
         ttl: 64,
         dont_fragment: true,
-        ip_id_zero: true,
+        ip_id: Some(0),
         ip_header_len: 20,
+        destination: DESTINATION.into(),
         source_port: 40000,
         destination_port: 80,
         ..Default::default()
@@ -54,7 +55,14 @@ fn linux4() -> SynFacts {
 }
 
 fn linux6() -> SynFacts {
-    SynFacts { ip_version: 6, dont_fragment: false, ip_id_zero: false, ip_header_len: 40, ..linux4() }
+    SynFacts {
+        ip_version: 6,
+        dont_fragment: false,
+        ip_id: None,
+        ip_header_len: 40,
+        destination: DESTINATION6.into(),
+        ..linux4()
+    }
 }
 
 #[test]
@@ -63,7 +71,7 @@ fn each_field_of_the_ipv4_header() {
     assert_eq!(facts4(|ip| ip.time_to_live = 255), SynFacts { ttl: 255, ..linux4() });
     assert_eq!(facts4(|ip| ip.dont_fragment = false), SynFacts { dont_fragment: false, ..linux4() });
     for id in [1, 0x100, u16::MAX] {
-        assert_eq!(facts4(|ip| ip.identification = id), SynFacts { ip_id_zero: false, ..linux4() });
+        assert_eq!(facts4(|ip| ip.identification = id), SynFacts { ip_id: Some(id), ..linux4() });
     }
     assert_eq!(facts4(|ip| ip.ecn = IpEcn::TWO), SynFacts { ecn: 2, ..linux4() });
     assert_eq!(facts4(|ip| ip.dscp = 63.try_into().unwrap()), linux4());
