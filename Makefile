@@ -27,6 +27,7 @@ lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --no-default-features -- --deny warnings
 	cargo clippy --locked --package synward --test e2e -- --deny warnings
+	cargo clippy --locked --package synward-fingerprint --test bpf_iptables -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	cargo deny --locked check bans licenses sources
 	shellcheck --external-sources scripts/* .ci/run
@@ -36,6 +37,7 @@ unit: ## the tests that need no network namespaces
 
 e2e: ## the end-to-end tests, in network namespaces (root)
 	$(cargo_test) --package synward --test e2e -- --test-threads=1
+	$(cargo_test) --package synward-fingerprint --test bpf_iptables
 
 deny-advisories: ## known vulnerabilities in the dependencies (needs the network)
 	scripts/setup test

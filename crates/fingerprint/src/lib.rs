@@ -49,6 +49,7 @@
 //!
 //! `ja4t` (on by default) is JA4T, which is subject to the FoxIO License 1.1.
 
+pub mod bpf;
 mod field;
 mod fingerprint;
 #[cfg(feature = "ja4t")]

@@ -6,7 +6,7 @@ use crate::Kinds;
 use crate::kinds::{EOL, MSS, NOP, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE, wire_size};
 
 /// SACK (RFC 2018 section 3), which has no place in a SYN.
-pub(super) const SACK: u8 = 5;
+pub(crate) const SACK: u8 = 5;
 
 /// Option kinds in the order of the wire, and the padding behind EOL. Displayed as p0f's `olayout`:
 /// `mss,nop,ws,eol+1`, an option without a name as `?34`.

@@ -44,12 +44,14 @@ mod layout;
 mod observe;
 mod quirks;
 mod signature;
-mod window;
+pub(crate) mod window;
 
 use std::fmt;
 
 pub use database::{Entry, Found, Label, P0fDatabase};
 pub use layout::OptionLayout;
+pub(crate) use layout::SACK;
+pub(crate) use observe::MAX_SCALE;
 pub use quirks::Quirks;
 pub use signature::{Closeness, InitialTtl, P0fSignature, Strictness, Window};
 pub use window::Multiple;

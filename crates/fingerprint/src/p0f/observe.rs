@@ -8,7 +8,7 @@ use super::{IpVersion, OptionLayout, P0f, Quirks};
 use crate::kinds::{EOL, MSS, NOP, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE};
 
 /// The greatest window scale of RFC 7323 section 2.3.
-const MAX_SCALE: u8 = 14;
+pub(crate) const MAX_SCALE: u8 = 14;
 
 /// Bytes of a TCP header without options.
 const TCP_HEADER: u32 = 20;

@@ -110,7 +110,7 @@ impl Quirks {
 
     /// The quirks that a packet of this version cannot show and that a signature for either version does not
     /// ask of it.
-    pub(super) const fn foreign_to(version: IpVersion) -> Quirks {
+    pub(crate) const fn foreign_to(version: IpVersion) -> Quirks {
         match version {
             IpVersion::V4 => Quirks::FLOW,
             IpVersion::V6 => Quirks::OF_IPV4,
@@ -118,7 +118,7 @@ impl Quirks {
     }
 
     /// The quirks that no packet of this version can show.
-    pub(super) const fn impossible_in(version: IpVersion) -> Quirks {
+    pub(crate) const fn impossible_in(version: IpVersion) -> Quirks {
         match version {
             IpVersion::V4 => Quirks::FLOW,
             IpVersion::V6 => Quirks::OF_IPV4.with(Quirks::RESERVED_BIT),

@@ -3,15 +3,15 @@
 use std::fmt;
 
 /// Bytes of an IPv4 and a TCP header without options.
-const IPV4_AND_TCP: u32 = 40;
+pub(crate) const IPV4_AND_TCP: u32 = 40;
 /// Bytes of an IPv6 and a TCP header without options.
-const IPV6_AND_TCP: u32 = 60;
+pub(crate) const IPV6_AND_TCP: u32 = 60;
 /// Bytes that a timestamps option with its padding takes from each segment (RFC 7323 appendix A).
-const TIMESTAMPS_SPACE: u32 = 12;
+pub(crate) const TIMESTAMPS_SPACE: u32 = 12;
 /// The MTU of Ethernet, which p0f tries whatever the MSS says.
-const ETHERNET_MTU: u32 = 1500;
+pub(crate) const ETHERNET_MTU: u32 = 1500;
 /// Below this MSS p0f looks for no multiple.
-const LEAST_MSS: u16 = 100;
+pub(crate) const LEAST_MSS: u16 = 100;
 
 /// What p0f takes a window for a multiple of. Displayed `mss*44` or `mtu*2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,19 +41,19 @@ impl fmt::Display for Multiple {
 }
 
 /// What the search for a multiple looks at.
-pub(super) struct Scene {
-    pub(super) window: u16,
-    pub(super) mss: u16,
-    pub(super) ipv6: bool,
+pub(crate) struct Scene {
+    pub(crate) window: u16,
+    pub(crate) mss: u16,
+    pub(crate) ipv6: bool,
     /// Whether there is a timestamps option whose own value is not zero.
-    pub(super) timestamps: bool,
+    pub(crate) timestamps: bool,
     /// Bytes of the IP and the TCP header with their options.
-    pub(super) headers: u32,
+    pub(crate) headers: u32,
 }
 
 impl Scene {
     /// The first divisor, in p0f's order, of which the window is a multiple.
-    pub(super) fn multiple(&self) -> Option<Multiple> {
+    pub(crate) fn multiple(&self) -> Option<Multiple> {
         if !is_searched(self.window, self.mss) {
             return None;
         }
