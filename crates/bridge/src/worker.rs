@@ -152,6 +152,8 @@ impl<P: Port> Way<'_, P> {
             rx.rx_frames.add(count as u64);
             rx.rx_bytes.add(bytes_in);
         }
+        // Also when nothing was sent in this turn: the port may have tried again what it had.
+        self.count_refused(to);
         count
     }
 
@@ -192,12 +194,18 @@ impl<P: Port> Way<'_, P> {
                 self.pool.release(frame);
             }
         }
+        let refused = self.count_refused(to);
+        let (_, tx) = self.stats.route(direction);
+        tx.tx_frames.add((wanted - left).saturating_sub(refused) as u64);
+        tx.tx_bytes.add(bytes);
+    }
+
+    /// Counts what the port took and then threw away, and answers how many frames that were.
+    fn count_refused(&self, to: &mut P) -> usize {
         let refused = to.take_refused();
         if refused > 0 {
             self.stats.count_lost(Reason::LinkDown, refused);
         }
-        let (_, tx) = self.stats.route(direction);
-        tx.tx_frames.add((wanted - left).saturating_sub(refused) as u64);
-        tx.tx_bytes.add(bytes);
+        refused
     }
 }

@@ -1,8 +1,8 @@
 //! TCP SYN fingerprints, read from a SYN as their reference programs read it, printed, and matched.
 //!
 //! A *fingerprint* is what a SYN shows: [`Fingerprint::of`] reads it, without allocating. A *signature* is
-//! what a rule says of one: [`Signature`] is read from text, in MuonFP's notation or in JA4T's, with
-//! wildcards. A [`SignatureTable`] finds all signatures that match a fingerprint.
+//! what a rule says of one: [`Signature`] is read from text, in MuonFP's notation, in JA4T's or in
+//! p0f's, with wildcards. A [`SignatureTable`] finds all signatures that match a fingerprint.
 //!
 //! ```
 //! use synward_fingerprint::{Fingerprint, MuonFp, Signature, SignatureTable};

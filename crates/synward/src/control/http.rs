@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 
+use super::accept::accept;
 use super::metrics::Metrics;
 use super::view::{PORTS, View};
 
@@ -36,27 +36,8 @@ pub(crate) fn serve(listener: TcpListener, view: Arc<View>) -> Result<()> {
         .route("/healthz", get(health).with_state(view));
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    tokio::spawn(accept(listener, router));
+    tokio::spawn(accept(listener, CONNECTIONS, move |stream| converse(stream, router.clone())));
     Ok(())
-}
-
-async fn accept(listener: tokio::net::TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                tokio::spawn(async move {
-                    converse(stream, router).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
 }
 
 /// Answers one request. A client that is slow, or asks for nothing, is let go.

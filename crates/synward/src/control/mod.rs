@@ -1,6 +1,7 @@
 //! The control thread: signals, reloads, events, metrics and the control socket. The workers need none of it to
 //! forward frames.
 
+mod accept;
 mod http;
 mod metrics;
 mod socket;

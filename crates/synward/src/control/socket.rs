@@ -12,8 +12,8 @@ use synward_policy::{Mode, Reason};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
+use super::accept::accept;
 use super::view::{PORTS, View, at};
 use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
 
@@ -56,7 +56,7 @@ impl ControlSocket {
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let group = fs::metadata(&self.path)?.gid();
-        tokio::spawn(accept(listener, group, view));
+        tokio::spawn(accept(listener, CONNECTIONS, move |stream| converse(stream, group, Arc::clone(&view))));
         Ok(())
     }
 }
@@ -76,25 +76,6 @@ fn remove_leftover(path: &Path) -> Result<()> {
         bail!("another synward listens on {}: stop it, or change [control] socket", path.display());
     }
     fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))
-}
-
-async fn accept(listener: UnixListener, group: u32, view: Arc<View>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let view = Arc::clone(&view);
-                tokio::spawn(async move {
-                    converse(stream, group, view).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection to the control socket");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
 }
 
 /// Answers one request. A client that says nothing, or too much, is let go.
