@@ -47,7 +47,14 @@ pub fn locate(frame: &[u8]) -> Located<'_> {
     let Some((&[.., high, low], rest)) = frame.split_first_chunk::<14>() else {
         return Located::Odd(Oddity::Runt);
     };
-    match u16::from_be_bytes([high, low]) {
+    behind_ethertype(u16::from_be_bytes([high, low]), rest)
+}
+
+/// What this EtherType announces. Always inlined: the way of every frame must not have a call more for other link
+/// layers that share it.
+#[inline(always)]
+pub(crate) fn behind_ethertype(ethertype: u16, rest: &[u8]) -> Located<'_> {
+    match ethertype {
         ethertype::IPV4 => ipv4::locate(rest),
         ethertype::IPV6 => ipv6::locate(rest),
         ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_QINQ => behind_tags(rest),

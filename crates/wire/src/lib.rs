@@ -21,6 +21,8 @@
 //! assert!(facts.options.as_slice().is_empty());
 //! ```
 //!
+//! A bridge sees Ethernet only; captures come from other link layers too, and [`Link::locate`] reads those.
+//!
 //! # What is odd
 //! Whatever can be read is read: a packet whose addresses are there is a [`Located::Packet`], however
 //! damaged, so that a listed source is found. What is wrong with it is told beside: [`Packet::odd`] holds the
@@ -33,6 +35,7 @@
 mod ethernet;
 mod ipv4;
 mod ipv6;
+mod link;
 mod oddity;
 mod packet;
 mod syn;
@@ -41,6 +44,7 @@ mod tcp;
 mod tests;
 
 pub use ethernet::locate;
+pub use link::Link;
 pub use oddity::Oddity;
 pub use packet::{Located, Packet};
 pub use syn::{OptionBytes, SynFacts};

@@ -1,8 +1,8 @@
 //! AF_XDP: sockets, rings and memory, the XDP shim, and the settings of a port.
 //!
 //! The only crate of the workspace with unsafe code. What it is for: mapping memory that is shared with the kernel
-//! and reading and writing it ([`umem`](Umem), `ring`), two ioctls and one setsockopt that no library offers ([`nic`]), and
-//! one call of libbpf that its Rust bindings lack (`shim`). None of it can be misused from outside:
+//! and reading and writing it ([`umem`](Umem), `ring`), ioctls and calls of packet sockets that no library offers ([`nic`]),
+//! and one call of libbpf that its Rust bindings lack (`shim`). None of it can be misused from outside:
 //!
 //! * A [`Frame`] is a move-only token; whoever holds it is the only one to touch its buffer.
 //! * A [`Queue`] keeps the four rings of a socket, and implements [`synward_bridge::Port`] on them.

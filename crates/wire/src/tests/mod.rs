@@ -4,6 +4,7 @@ mod ethernet;
 mod fragments;
 mod ipv4;
 mod ipv6;
+mod link;
 mod properties;
 mod syn;
 mod tcp;

@@ -36,6 +36,16 @@ pub enum NicError {
         /// The most the interface can have.
         most: u32,
     },
+    /// Nobody here can read the frames of the interface.
+    #[error(
+        "{port}: its frames (hardware type {hardware}) cannot be read: only Ethernet, loopback and raw IP can"
+    )]
+    UnknownHardware {
+        /// The name of the interface.
+        port: String,
+        /// ARPHRD_* (linux/if_arp.h).
+        hardware: u16,
+    },
 }
 
 impl NicError {
@@ -48,7 +58,7 @@ impl NicError {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Refused { errno, .. } => Some(*errno),
-            Self::NoSuchPort { .. } | Self::QueuesOutOfRange { .. } => None,
+            Self::NoSuchPort { .. } | Self::QueuesOutOfRange { .. } | Self::UnknownHardware { .. } => None,
         }
     }
 }
@@ -82,6 +92,14 @@ pub enum Operation {
     OpenPacketSocket,
     /// PACKET_ADD_MEMBERSHIP (linux/if_packet.h).
     BecomePromiscuous,
+    /// SIOCGIFHWADDR (linux/sockios.h).
+    ReadHardware,
+    /// bind(2) of an AF_PACKET socket, and its options (packet(7)).
+    Listen,
+    /// recv(2) on an AF_PACKET socket.
+    Receive,
+    /// PACKET_STATISTICS (linux/if_packet.h).
+    CountLost,
 }
 
 impl Operation {
@@ -100,6 +118,10 @@ impl Operation {
             Self::ChangeFeatures => "change its offload features",
             Self::OpenPacketSocket => "open a packet socket",
             Self::BecomePromiscuous => "make it promiscuous",
+            Self::ReadHardware => "read its hardware type",
+            Self::Listen => "listen on it",
+            Self::Receive => "receive its frames",
+            Self::CountLost => "count the frames that were lost",
         }
     }
 
@@ -123,6 +145,7 @@ fn remedy(operation: Operation, errno: Errno) -> String {
         (_, Errno::PERM | Errno::ACCESS) => return permission(operation.capability()),
         (_, Errno::BUSY) => "; another program holds it: end that one and try again",
         (_, Errno::OPNOTSUPP) => "; its driver does not offer this",
+        (Operation::Receive, Errno::NETDOWN) => "; it is down or gone: bring it up (ip link set dev NAME up)",
         (_, Errno::NODEV | Errno::NXIO) => "; the interface is gone",
         (Operation::SetQueues, Errno::INVAL) => {
             "; its driver refuses this number: an XDP program or AF_XDP socket may need the queues"

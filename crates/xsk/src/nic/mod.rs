@@ -2,9 +2,12 @@
 //!
 //! Every change is a guard ([`Raised`], [`QueueCount`], [`Quieted`], [`Promiscuous`]): it undoes exactly what
 //! it did when it is dropped. `restore` does the same and tells whether it worked.
+//!
+//! A [`Listener`] changes nothing but that: it reads what passes.
 
 mod error;
 mod features;
+mod listener;
 mod muted;
 mod promiscuous;
 mod queues;
@@ -19,6 +22,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 pub use error::{NicError, Operation};
 pub use features::{Feature, Features, Quieted};
+pub use listener::{Captured, Listener};
 pub use muted::Muted;
 pub use promiscuous::Promiscuous;
 pub use queues::{Channels, QueueCount};
@@ -145,6 +149,12 @@ mod tests {
     fn the_loopback_interface_opens_with_its_name_and_index() {
         assert_eq!(loopback().name(), "lo");
         assert_eq!(loopback().index(), 1, "the kernel makes it first in each namespace");
+    }
+
+    #[test]
+    fn the_hardware_type_of_the_loopback_interface_is_read() {
+        let hardware = loopback().request(Operation::ReadHardware, sys::GetHardware::default()).unwrap();
+        assert_eq!(hardware.hardware, libc::ARPHRD_LOOPBACK);
     }
 
     #[test]

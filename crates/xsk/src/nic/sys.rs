@@ -1,5 +1,5 @@
-//! The two system calls of this module, ioctl(2) on an interface and setsockopt(2) of a packet socket, and
-//! the C structures they take.
+//! The system calls of this module, ioctl(2) on an interface and those of packet sockets, and the C structures they
+//! take.
 //!
 //! A structure carries its own request code, so that a call cannot pair one with another's memory.
 
@@ -86,14 +86,55 @@ pub(super) fn join_promiscuous(socket: impl AsFd, index: c_int) -> Result<(), Er
         mr_alen: 0,
         mr_address: [0; 8],
     };
+    set_packet_option(socket, libc::PACKET_ADD_MEMBERSHIP, &membership)
+}
+
+/// Spares the packet socket the frames that the host itself sends (packet(7)).
+pub(super) fn ignore_outgoing(socket: impl AsFd) -> Result<(), Errno> {
+    const ON: c_int = 1;
+    set_packet_option(socket, libc::PACKET_IGNORE_OUTGOING, &ON)
+}
+
+fn set_packet_option<T: Copy>(socket: impl AsFd, option: c_int, value: &T) -> Result<(), Errno> {
     let fd = socket.as_fd().as_raw_fd();
-    let length = size_of_val(&membership) as libc::socklen_t;
-    let value = (&raw const membership).cast();
+    let length = size_of::<T>() as libc::socklen_t;
+    let value = (&raw const *value).cast();
     // SAFETY: `value` points to `length` initialised bytes that live through the call; the kernel only reads
     // them.
-    let status =
-        unsafe { libc::setsockopt(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, value, length) };
+    let status = unsafe { libc::setsockopt(fd, libc::SOL_PACKET, option, value, length) };
     succeeded(status)
+}
+
+/// Binds a packet socket to the interface: it gets the frames of every protocol (packet(7)).
+pub(super) fn bind_packet(socket: impl AsFd, index: c_int) -> Result<(), Errno> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as _,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let fd = socket.as_fd().as_raw_fd();
+    let length = size_of_val(&address) as libc::socklen_t;
+    let address = (&raw const address).cast();
+    // SAFETY: `address` points to `length` initialised bytes that live through the call; the kernel only reads
+    // them.
+    let status = unsafe { libc::bind(fd, address, length) };
+    succeeded(status)
+}
+
+/// How many frames did not fit into the queue of the packet socket since this was asked last (packet(7)).
+pub(super) fn lost_frames(socket: impl AsFd) -> Result<u32, Errno> {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let fd = socket.as_fd().as_raw_fd();
+    let mut length = size_of_val(&statistics) as libc::socklen_t;
+    let (value, room) = ((&raw mut statistics).cast(), &raw mut length);
+    // SAFETY: `value` points to `length` bytes that live through the call; the kernel writes no more, and any
+    // bits make a `tpacket_stats`.
+    let status = unsafe { libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, value, room) };
+    succeeded(status).map(|()| statistics.tp_drops)
 }
 
 fn succeeded(status: c_int) -> Result<(), Errno> {
@@ -115,6 +156,20 @@ pub(super) struct GetMtu {
 // SAFETY: SIOCGIFMTU writes `ifr_mtu`, an int.
 unsafe impl Request for GetMtu {
     const CODE: c_ulong = libc::SIOCGIFMTU;
+}
+
+/// `ifr_hwaddr`, read: a `struct sockaddr`, whose family is the hardware type.
+#[derive(Default)]
+#[repr(C)]
+pub(super) struct GetHardware {
+    /// ARPHRD_* (linux/if_arp.h).
+    pub(super) hardware: u16,
+    address: [u8; 14],
+}
+
+// SAFETY: SIOCGIFHWADDR writes `ifr_hwaddr`, a `struct sockaddr`: two bytes of family and 14 of address.
+unsafe impl Request for GetHardware {
+    const CODE: c_ulong = libc::SIOCGIFHWADDR;
 }
 
 /// `ifr_flags`, read.
@@ -365,6 +420,7 @@ mod tests {
         assert_eq!(offset_of!(Ifreq<GetMtu>, request), offset_of!(libc::ifreq, ifr_ifru));
         assert_eq!(offset_of!(Ifreq<Ethtool<'_, GetLink>>, request), offset_of!(libc::ifreq, ifr_ifru));
         assert_eq!(size_of::<Ethtool<'_, FeatureNames>>(), size_of::<*mut libc::c_void>());
+        assert_eq!(size_of::<GetHardware>(), size_of::<libc::sockaddr>());
     }
 
     #[test]
