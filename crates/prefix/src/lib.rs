@@ -15,11 +15,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod slot;
 mod table;
+mod v4;
+mod v6;
 
 use std::net::IpAddr;
 
-pub use table::{BuildError, Range, Table};
+pub use slot::MAX_VALUE;
+pub use table::{Address, BuildError, Range, Table};
 
 /// IPv4 addresses, as the number that [`std::net::Ipv4Addr::to_bits`] gives.
 pub type Ipv4Table = Table<u32>;
