@@ -4,7 +4,7 @@ use synward_wire::SynFacts;
 
 #[cfg(feature = "ja4t")]
 use crate::Ja4t;
-use crate::{MuonFp, P0f};
+use crate::{Malformed, MuonFp, P0f};
 
 /// What one SYN (or SYN-ACK) shows, as each notation sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,5 +32,10 @@ impl Fingerprint {
             ja4t: Ja4t::of(syn.window, options),
             p0f: P0f::of(syn),
         }
+    }
+
+    /// Where and how the options are malformed, if they are.
+    pub fn malformed(&self) -> Option<Malformed> {
+        Malformed::of(self.syn.options.as_slice())
     }
 }

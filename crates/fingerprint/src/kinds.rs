@@ -61,6 +61,13 @@ impl Kinds {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
+    /// The kinds up to the last that is no EOL.
+    pub(crate) fn without_eol(&self) -> Kinds {
+        let end = self.as_slice().iter().rposition(|kind| *kind != EOL).map_or(0, |last| last + 1);
+        // What is left out is zeros, as the bytes beyond the end must be.
+        Kinds { bytes: self.bytes, len: u8::try_from(end).unwrap_or(self.len) }
+    }
+
     /// Appends a kind. The walks read at most [`MAX_OPTION_BYTES`] bytes, hence never more kinds than fit.
     pub(crate) fn push(&mut self, kind: u8) {
         if let Some(free) = self.bytes.get_mut(usize::from(self.len)) {

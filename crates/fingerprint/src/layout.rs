@@ -58,8 +58,8 @@ impl Layout {
     /// Whether a SYN with these kinds is as asked. Nothing is tried twice: a part between two gaps is best found
     /// as early as it can be.
     pub fn matches(&self, seen: &Kinds) -> bool {
+        let seen = if self.ignores_eol { seen.without_eol() } else { *seen };
         let seen = seen.as_slice();
-        let seen = if self.ignores_eol { without_eol(seen) } else { seen };
         if self.gaps == 0 { self.kinds.as_slice() == seen } else { self.matches_with_gaps(seen).is_some() }
     }
 
@@ -114,6 +114,11 @@ impl Layout {
         (self.gaps == 0 && !self.ignores_eol).then_some(self.kinds)
     }
 
+    /// The only kinds that match, if they are only one list once EOLs at its end are off where they are ignored.
+    pub(crate) fn listed(&self) -> Option<Kinds> {
+        (self.gaps == 0).then_some(self.kinds)
+    }
+
     /// Whether EOLs at the end count for nothing: see [`Layout::ignoring_eol`].
     pub fn ignores_eol(&self) -> bool {
         self.ignores_eol
@@ -124,12 +129,6 @@ impl Layout {
 fn behind<'a>(kinds: &'a [u8], part: &[u8]) -> Option<&'a [u8]> {
     let place = kinds.windows(part.len().max(1)).position(|window| window == part)?;
     kinds.get(place + part.len()..)
-}
-
-/// The kinds without EOLs at the end.
-fn without_eol(kinds: &[u8]) -> &[u8] {
-    let end = kinds.iter().rposition(|kind| *kind != EOL).map_or(0, |last| last + 1);
-    kinds.get(..end).unwrap_or(kinds)
 }
 
 impl From<Kinds> for Layout {

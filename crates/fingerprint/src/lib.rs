@@ -2,7 +2,8 @@
 //!
 //! A *fingerprint* is what a SYN shows: [`Fingerprint::of`] reads it, without allocating. A *signature* is
 //! what a rule says of one: [`Signature`] is read from text, in MuonFP's notation, in JA4T's or in
-//! p0f's, with wildcards. A [`SignatureTable`] finds all signatures that match a fingerprint.
+//! p0f's, with wildcards. A [`SignatureTable`] finds what all signatures that match a SYN
+//! say together, at a cost that does not depend on how many there are.
 //!
 //! ```
 //! use synward_fingerprint::{Fingerprint, MuonFp, Signature, SignatureTable};
@@ -21,7 +22,9 @@
 //! assert!(any_window.matches(&seen));
 //!
 //! let table = SignatureTable::build([(any_window, 7), ("1024:::".parse()?, 8)]);
-//! table.for_each_match(&seen, |value| assert_eq!(value, 7));
+//! // The numbers are ranks: of all signatures that match, the least is found.
+//! assert_eq!(table.find(&seen), Some(7));
+//! assert_eq!(table.find_in(&syn), Some(7));
 //!
 //! let fault = "1024:2::".parse::<Signature>().unwrap_err();
 //! assert_eq!(fault.span, 7..7);
@@ -50,13 +53,18 @@
 //! `ja4t` (on by default) is JA4T, which is subject to the FoxIO License 1.1.
 
 pub mod bpf;
+pub mod convert;
+pub mod corpus;
 mod field;
 mod fingerprint;
 #[cfg(feature = "ja4t")]
 mod ja4t;
 mod kinds;
 mod layout;
+pub mod lint;
+mod malformed;
 mod muonfp;
+mod never;
 pub mod p0f;
 mod signature;
 mod table;
@@ -67,6 +75,7 @@ pub use fingerprint::Fingerprint;
 pub use ja4t::Ja4t;
 pub use kinds::{Kinds, MAX_OPTION_BYTES};
 pub use layout::{Layout, LayoutItem};
+pub use malformed::{Fault, Malformed};
 pub use muonfp::MuonFp;
 pub use p0f::{P0f, P0fDatabase, P0fSignature};
 #[cfg(feature = "ja4t")]
@@ -75,4 +84,4 @@ pub use signature::{
     Direction, Interval, MuonFpSignature, Network, Notation, Ports, Signature, SignatureError, Traits,
     without_comment,
 };
-pub use table::SignatureTable;
+pub use table::{CompatSignature, Merge, SignatureTable};

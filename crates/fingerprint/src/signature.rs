@@ -15,9 +15,10 @@ pub use error::SignatureError;
 #[cfg(feature = "ja4t")]
 pub use ja4t::Ja4tSignature;
 pub use muonfp::MuonFpSignature;
+pub(crate) use traits::ECN_FLAGS;
 pub use traits::{Direction, Interval, Network, Ports, Traits, without_comment};
 
-use crate::p0f::Strictness;
+use crate::p0f::{Strictness, Window};
 use crate::{Fingerprint, P0fSignature};
 use text::Piece;
 
@@ -94,6 +95,19 @@ impl Notation {
             Notation::P0f(signature) => {
                 seen.p0f.is_some_and(|p0f| signature.matches(&p0f, Strictness::Strict))
             }
+        }
+    }
+
+    /// The only window that will do, if it is said to be one.
+    pub(crate) fn window(&self) -> Option<u16> {
+        match self {
+            Notation::MuonFp(signature) => signature.window.exact(),
+            #[cfg(feature = "ja4t")]
+            Notation::Ja4t(signature) => signature.window.exact(),
+            Notation::P0f(signature) => match signature.window {
+                Window::Is(window) => Some(window),
+                _ => None,
+            },
         }
     }
 

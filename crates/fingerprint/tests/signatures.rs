@@ -298,16 +298,4 @@ proptest! {
             prop_assert_eq!(signature.matches(&changed), changed.ja4t == seen.ja4t);
         }
     }
-
-    #[test]
-    fn permuted_options_never_match(
-        (options, shuffled) in vec(common::option(), 2..5)
-            .prop_flat_map(|options| (Just(options.clone()), Just(options).prop_shuffle()))
-    ) {
-        let in_order = |options: &[Vec<u8>]| options.iter().map(|option| option[0]).collect::<Vec<_>>();
-        let same = in_order(&options) == in_order(&shuffled);
-        for signature in exact_signatures(&fingerprint(1024, &options.concat())) {
-            prop_assert!(same || !signature.matches(&fingerprint(1024, &shuffled.concat())));
-        }
-    }
 }

@@ -145,7 +145,7 @@ fn reading_every_list_of_up_to_sixteen_bytes_finds_as_many() {
         #[cfg(feature = "ja4t")]
         ja4t.insert(synward_fingerprint::Ja4t::of(1024, list).kinds);
     });
-    assert_eq!(muonfp.len() as u64, muonfp_layouts(MOST).iter().sum());
+    assert_eq!(muonfp.len() as u64, muonfp_layouts(MOST).iter().sum::<u64>());
     #[cfg(feature = "ja4t")]
-    assert_eq!(ja4t.len() as u64, ja4t_layouts(MOST).iter().sum());
+    assert_eq!(ja4t.len() as u64, ja4t_layouts(MOST).iter().sum::<u64>());
 }

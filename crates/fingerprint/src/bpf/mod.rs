@@ -118,7 +118,7 @@ pub enum BpfError {
 /// See [`BpfError`].
 pub fn compile(signature: &Signature, link: Link, version: Option<IpVersion>) -> Result<Program, BpfError> {
     let Signature { notation, traits } = signature;
-    let draft = || draft(traits, link, one_version(traits::versions(traits), version)?, None);
+    let draft = || draft(traits, link, one_version(traits.versions(), version)?, None);
     match notation {
         Notation::MuonFp(signature) => muonfp::compile(draft()?, signature, traits),
         #[cfg(feature = "ja4t")]
@@ -138,7 +138,7 @@ pub fn compile_p0f(
     link: Link,
     version: Option<IpVersion>,
 ) -> Result<Program, BpfError> {
-    let said = traits::versions(traits).into_iter().chain([signature.version.exact()]);
+    let said = traits.versions().into_iter().chain([signature.version.exact()]);
     let version = one_version(said, version)?;
     let ip_options = p0f::ip_options(signature, version)?;
     p0f::compile(draft(traits, link, version, Some(ip_options))?, signature, traits)

@@ -5,18 +5,7 @@ use std::net::IpAddr;
 use super::BpfError;
 use super::assembler::{Condition, Test, Width};
 use super::draft::Draft;
-use crate::p0f::IpVersion;
 use crate::{Direction, Network, Traits};
-
-/// The versions of IP that the traits imply.
-pub(super) fn versions(traits: &Traits) -> [Option<IpVersion>; 3] {
-    let of = |is_ipv4: bool| if is_ipv4 { IpVersion::V4 } else { IpVersion::V6 };
-    [
-        traits.ip_version.map(|version| of(version == 4)),
-        (traits.dont_fragment.is_some() || traits.ip_id.is_some()).then_some(IpVersion::V4),
-        traits.destination.map(|network| of(network.first().is_ipv4())),
-    ]
-}
 
 /// Asks of the IP header what the traits ask of it.
 pub(super) fn ask_ip(draft: &mut Draft, traits: &Traits) -> Result<(), BpfError> {

@@ -65,6 +65,15 @@ impl Found<'_> {
 }
 
 impl P0fDatabase {
+    /// Whether a text is meant as a `p0f.fp` file, rather than as a list with a signature on each line: its first line that
+    /// is neither empty nor a comment, in the syntax of either, is `classes = …` or a `[section]`.
+    pub fn recognizes(text: &str) -> bool {
+        let is_comment = |line: &str| line.is_empty() || line.starts_with([';', '#']);
+        let first = text.lines().map(str::trim).find(|line| !is_comment(line)).unwrap_or_default();
+        let key = first.split_once('=').map(|(key, _)| key.trim());
+        first.starts_with('[') || key == Some("classes")
+    }
+
     /// Reads the text of a `p0f.fp` file. `;` at the start of a line, blanks aside, makes it a comment; elsewhere
     /// it is a part of the line. The sections `[mtu]` and `[http:…]` are skipped.
     ///

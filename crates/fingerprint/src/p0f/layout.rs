@@ -77,7 +77,7 @@ impl OptionLayout {
 
     /// The fewest bytes that this layout takes on the wire. One byte of the last option will do where it may be
     /// cut short.
-    pub(super) fn least_bytes(&self, last_may_be_cut: bool) -> usize {
+    pub(crate) fn least_bytes(&self, last_may_be_cut: bool) -> usize {
         let Some((last, before)) = self.kinds().split_last() else { return 0 };
         let last = if last_may_be_cut { 1 } else { least_size(*last) };
         before.iter().map(|kind| least_size(*kind)).sum::<usize>() + last + usize::from(self.eol_padding)

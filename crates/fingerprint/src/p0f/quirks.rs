@@ -86,6 +86,11 @@ impl Quirks {
         self.0 == 0
     }
 
+    /// A bit for each quirk in this set.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// This set and `quirks`.
     #[must_use]
     pub const fn with(self, quirks: Quirks) -> Quirks {
@@ -126,7 +131,7 @@ impl Quirks {
     }
 
     /// The quirk where `there`, nothing elsewhere.
-    pub(super) const fn when(self, there: bool) -> Quirks {
+    pub(crate) const fn when(self, there: bool) -> Quirks {
         if there { self } else { Quirks::NONE }
     }
 }

@@ -41,6 +41,7 @@ impl fmt::Display for Multiple {
 }
 
 /// What the search for a multiple looks at.
+#[derive(Clone, Copy)]
 pub(crate) struct Scene {
     pub(crate) window: u16,
     pub(crate) mss: u16,

@@ -15,7 +15,8 @@ pub use name::without_comment;
 pub use network::Network;
 pub use number::{Interval, Ports};
 
-use flags::ECN_FLAGS;
+use crate::p0f::IpVersion;
+pub(crate) use flags::ECN_FLAGS;
 pub(super) use read::read;
 
 /// What a signature asks of a SYN beside its notation: `;key=value`, in any order, each key at most once.
@@ -119,6 +120,21 @@ impl Traits {
         .into_iter()
         .filter(|asked| *asked)
         .count()
+    }
+
+    /// The versions of IP that they imply, each in its way.
+    pub(crate) fn versions(&self) -> [Option<IpVersion>; 3] {
+        let of = |is_ipv4: bool| if is_ipv4 { IpVersion::V4 } else { IpVersion::V6 };
+        [
+            self.ip_version.map(|version| of(version == 4)),
+            (self.dont_fragment.is_some() || self.ip_id.is_some()).then_some(IpVersion::V4),
+            self.destination.map(|network| of(network.first().is_ipv4())),
+        ]
+    }
+
+    /// The version of IP that they imply. Those that were read imply no two.
+    pub(crate) fn version(&self) -> Option<IpVersion> {
+        self.versions().into_iter().flatten().next()
     }
 
     /// Bytes of the heap that the name and the ports take. Clones share them.

@@ -10,59 +10,33 @@ mod machine;
 #[allow(dead_code, reason = "each test uses its share")]
 mod packet;
 mod rule;
+#[path = "../common/vector.rs"]
+mod vector;
 
 use std::fs;
 
 use generator::Generator;
-use packet::{Packet, in_ethernet};
+use packet::Packet;
 use proptest::prelude::*;
 use rule::Rule;
-use serde::Deserialize;
 use synward_fingerprint::bpf::{self, BpfError, Link};
 use synward_fingerprint::p0f::{IpVersion, P0f, P0fDatabase, P0fSignature};
 use synward_fingerprint::{Fingerprint, MuonFp, Signature, Traits};
 use synward_wire::{Located, SynFacts, locate};
+use vector::{Vector, vectors};
 
 const LINUX: &str = "4:64+0:0:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+:0";
 
-#[derive(Deserialize)]
-struct Vector {
-    ip: String,
-    tcp: String,
-    muonfp: String,
-    #[cfg(feature = "ja4t")]
-    ja4t: String,
-    p0f: String,
-}
-
-fn bytes(hexadecimal: &str) -> Vec<u8> {
-    let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    hexadecimal.as_bytes().chunks(2).map(byte).collect()
-}
-
-fn vectors() -> Vec<Vector> {
-    serde_json::from_str(include_str!("../data/syn-vectors.json")).unwrap()
-}
-
 impl Vector {
-    fn frame(&self) -> Vec<u8> {
-        // The IP options are left out, but for one.
-        let mut packet = bytes(&self.ip);
-        let header_len = if self.version() == IpVersion::V6 { 40 } else { usize::from(packet[0] & 0x0f) * 4 };
-        packet.resize(header_len, 1);
-        packet.extend(bytes(&self.tcp));
-        in_ethernet(&packet)
-    }
-
     /// None where the header is not whole.
     fn options_well_formed(&self) -> Option<bool> {
-        let tcp = bytes(&self.tcp);
+        let tcp = self.tcp();
         let options = tcp.get(20..usize::from(tcp.get(12)? >> 4) * 4)?;
         Some(synward_wire::options_well_formed(options))
     }
 
     fn version(&self) -> IpVersion {
-        if self.ip.starts_with('6') { IpVersion::V6 } else { IpVersion::V4 }
+        if self.is_ipv6() { IpVersion::V6 } else { IpVersion::V4 }
     }
 
     fn signatures(&self) -> impl Iterator<Item = &String> {

@@ -8,20 +8,22 @@
 mod generator;
 #[path = "../bpf/machine.rs"]
 mod machine;
+#[path = "../namespace/mod.rs"]
 mod namespace;
 #[path = "../p0f/packet.rs"]
 #[allow(dead_code, reason = "each test uses its share")]
 mod packet;
 #[path = "../bpf/rule.rs"]
 mod rule;
+mod wire;
 
 use std::fs;
 
 use generator::Generator;
-use namespace::{Counted, Wire};
 use packet::Packet;
 use rule::Rule;
 use synward_fingerprint::p0f::{IpVersion, P0fDatabase, P0fSignature};
+use wire::{Counted, Wire};
 
 /// A signature, and one in p0f's notation to make packets for it.
 const SIGNATURES: [(&str, &str); 12] = [

@@ -6,7 +6,7 @@ use crate::signature::SignatureError;
 use crate::signature::text::Piece;
 
 /// The flags that speak of ECN (RFC 3168, RFC 9768).
-pub(super) const ECN_FLAGS: TcpFlags =
+pub(crate) const ECN_FLAGS: TcpFlags =
     TcpFlags::new(TcpFlags::ECE.bits() | TcpFlags::CWR.bits() | TcpFlags::AE.bits());
 
 /// The letter of each flag, in the order in which they are displayed: those that tell a SYN from a SYN-ACK, then the

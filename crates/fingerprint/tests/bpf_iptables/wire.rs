@@ -1,15 +1,13 @@
 //! A receiver with iptables and a sender, each in a network namespace of its own, and a wire between them.
 
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
-use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, bind, send, socket};
+
+use crate::namespace::{Namespace, run};
 
 /// The name of both interfaces.
 const DEVICE: &str = "wire0";
@@ -17,40 +15,6 @@ const DEVICE: &str = "wire0";
 const ADDRESS: &str = "02:00:00:00:00:01";
 /// Frames sent without a pause: fewer than the queue of a veth holds.
 const BURST: usize = 64;
-
-/// A network namespace, which goes when this is dropped.
-struct Namespace(String);
-
-impl Namespace {
-    fn new(role: &str) -> Namespace {
-        let name = format!("bpf-{role}-{}", process::id());
-        run(&["ip", "netns", "add", &name], "");
-        Namespace(name)
-    }
-
-    /// Runs a program in here that must succeed; returns what it prints.
-    fn run(&self, arguments: &[&str], input: &str) -> String {
-        run(&[&["ip", "netns", "exec", &self.0], arguments].concat(), input)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        // That it is gone already is no fault.
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
-    }
-}
-
-fn run(arguments: &[&str], input: &str) -> String {
-    let (program, arguments) = arguments.split_first().unwrap();
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|fault| panic!("{program}: {fault}"));
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 pub(crate) struct Wire {
     receiver: Namespace,
@@ -69,13 +33,13 @@ pub(crate) struct Counted {
 impl Wire {
     /// `name`: that of no other wire in this process.
     pub(crate) fn new(name: &str) -> Wire {
-        let [receiver, far] = ["in", "out"].map(|role| Namespace::new(&format!("{name}-{role}")));
-        let link = ["ip", "-n", &receiver.0, "link"];
-        let peer = ["type", "veth", "peer", "name", DEVICE, "netns", &far.0];
+        let [receiver, far] = ["in", "out"].map(|role| Namespace::new(&format!("bpf-{name}-{role}")));
+        let link = ["ip", "-n", receiver.name(), "link"];
+        let peer = ["type", "veth", "peer", "name", DEVICE, "netns", far.name()];
         run(&[&link[..], &["add", DEVICE, "address", ADDRESS], &peer].concat(), "");
         run(&[&link[..], &["set", DEVICE, "up"]].concat(), "");
-        run(&["ip", "-n", &far.0, "link", "set", DEVICE, "up"], "");
-        let sender = enter(&far, packet_socket);
+        run(&["ip", "-n", far.name(), "link", "set", DEVICE, "up"], "");
+        let sender = far.enter(packet_socket);
         Wire { receiver, sender, _far: far }
     }
 
@@ -118,16 +82,6 @@ impl Wire {
             listed.lines().skip(2).map(|line| line.split_whitespace().next().unwrap().parse().unwrap());
         Counted { dropped: packets.next().unwrap(), passed: packets.next().unwrap() }
     }
-}
-
-/// Does something on a thread that lives in the namespace.
-fn enter<T: Send>(Namespace(name): &Namespace, work: impl FnOnce() -> T + Send) -> T {
-    let file = File::open(format!("/run/netns/{name}")).unwrap();
-    let there = move || {
-        setns(file, CloneFlags::CLONE_NEWNET).unwrap();
-        work()
-    };
-    thread::scope(|scope| scope.spawn(there).join().unwrap())
 }
 
 /// A packet socket that sends through the interface, and receives nothing.

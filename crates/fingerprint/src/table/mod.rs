@@ -1,0 +1,295 @@
+//! Many signatures, looked up at once.
+//!
+//! ```text
+//!                                      ┌─ exact: one hash lookup of the whole fingerprint
+//! SYN ─ one reading of each notation ──┤
+//!       that some signature is in      └─ trie: layout ─▶ window ─▶ MSS ─▶ scale ─▶ rules
+//!                                               │            each step: the value seen, and "any"
+//!                                               ├ the one that lists these kinds
+//!                                               └ those with gaps, by an automaton
+//! ```
+//!
+//! p0f's signatures have a trie of their own: what is compared for equality is a step of it, and what is a
+//! relation (a TTL within reach, a window that is a multiple) is asked at its leaves.
+//!
+//! What all matches at a leaf say is merged when the table is built. The cost of a lookup is thus bounded by the
+//! depth of the tries, however many signatures match: who chooses the SYN chooses a path, and not how many
+//! signatures are visited. Only rules with traits or p0f's relations are asked one by one, and only those that
+//! share a leaf, that is, say the same of everything else.
+
+mod automaton;
+mod compat;
+mod condition;
+mod p0f;
+mod trie;
+mod view;
+
+use std::collections::BTreeSet;
+
+use synward_wire::SynFacts;
+
+#[cfg(feature = "ja4t")]
+use crate::Ja4t;
+use crate::{Direction, Fingerprint, MuonFp, Notation, P0f, Signature};
+
+use compat::CompatDatabase;
+pub use compat::CompatSignature;
+use condition::Condition;
+use p0f::P0fTrie;
+use view::{Tuple, View};
+
+/// What several signatures that match the same SYN say together.
+///
+/// Signatures are merged when a table is built, in whatever order that takes: `merge` is commutative, associative
+/// and idempotent, or what a lookup answers depends on chance.
+pub trait Merge {
+    /// Takes in what one more signature says.
+    fn merge(&mut self, other: &Self);
+}
+
+/// A rank: the least wins.
+impl Merge for u32 {
+    fn merge(&mut self, other: &Self) {
+        *self = (*self).min(*other);
+    }
+}
+
+/// Names, places, or whatever tells one signature from another: all are kept. For tests and tools, since it allocates.
+impl<T: Ord + Clone> Merge for BTreeSet<T> {
+    fn merge(&mut self, other: &Self) {
+        self.extend(other.iter().cloned());
+    }
+}
+
+/// Signatures and a value for each, compiled once and never changed.
+///
+/// A lookup answers what all signatures that match the SYN say together ([`Merge`]). It allocates nothing, as long as
+/// neither cloning nor merging values does. A hit is compared in full: two fingerprints never pass for one.
+///
+/// Its cost does not depend on the number of signatures without wildcards. One with wildcards, traits or in p0f's
+/// notation adds a branch where it differs from the others, and no SYN can make a lookup visit more than all
+/// combinations of "this value" and "any" in the fields of its notation.
+#[derive(Debug, Clone)]
+pub struct SignatureTable<V> {
+    muonfp: View<V>,
+    muonfp_without_eol: View<V>,
+    #[cfg(feature = "ja4t")]
+    ja4t: View<V>,
+    #[cfg(feature = "ja4t")]
+    ja4t_without_eol: View<V>,
+    p0f: P0fTrie<V>,
+    databases: Box<[CompatDatabase<V>]>,
+    len: usize,
+}
+
+impl<V> Default for SignatureTable<V> {
+    fn default() -> Self {
+        SignatureTable {
+            muonfp: View::default(),
+            muonfp_without_eol: View::default(),
+            #[cfg(feature = "ja4t")]
+            ja4t: View::default(),
+            #[cfg(feature = "ja4t")]
+            ja4t_without_eol: View::default(),
+            p0f: P0fTrie::default(),
+            databases: Box::default(),
+            len: 0,
+        }
+    }
+}
+
+impl<V: Merge + Clone> SignatureTable<V> {
+    /// Compiles signatures, each with the value that stands for it. The same signature may come many times, and so
+    /// may a value.
+    pub fn build(entries: impl IntoIterator<Item = (Signature, V)>) -> SignatureTable<V> {
+        let mut parts = Parts::default();
+        entries.into_iter().for_each(|(signature, value)| parts.add(&signature, value));
+        parts.freeze()
+    }
+
+    /// The same, and lists of signatures that are matched as p0f 3.09b matches its database: in each list, at most
+    /// one signature is found.
+    #[must_use]
+    pub fn with_compat<D>(mut self, databases: impl IntoIterator<Item = D>) -> SignatureTable<V>
+    where
+        D: IntoIterator<Item = (CompatSignature, V)>,
+    {
+        self.databases = databases.into_iter().map(CompatDatabase::build).collect();
+        self.len += self.databases.iter().map(CompatDatabase::len).sum::<usize>();
+        self
+    }
+
+    /// What all signatures that match say, or `None` if there is none.
+    pub fn find(&self, seen: &Fingerprint) -> Option<V> {
+        let Fingerprint { syn, muonfp, p0f, .. } = seen;
+        let mut found = Found::of(syn);
+        self.find_in_muonfp(|| *muonfp, &mut found);
+        #[cfg(feature = "ja4t")]
+        self.find_in_ja4t(|| seen.ja4t, &mut found);
+        self.find_in_p0f(|| *p0f, &mut found);
+        found.value
+    }
+
+    /// The same, from the facts of a SYN: of these only those notations are read that some signature is in.
+    #[inline]
+    pub fn find_in(&self, syn: &SynFacts) -> Option<V> {
+        let options = syn.options.as_slice();
+        let mut found = Found::of(syn);
+        self.find_in_muonfp(|| MuonFp::of(syn.window, options), &mut found);
+        #[cfg(feature = "ja4t")]
+        self.find_in_ja4t(|| Ja4t::of(syn.window, options), &mut found);
+        self.find_in_p0f(|| P0f::of(syn), &mut found);
+        found.value
+    }
+
+    #[inline]
+    fn find_in_muonfp(&self, read: impl FnOnce() -> MuonFp, found: &mut Found<'_, V>) {
+        let views = [&self.muonfp, &self.muonfp_without_eol];
+        find_in_views(views, || Tuple::from(&read()), found);
+    }
+
+    #[cfg(feature = "ja4t")]
+    #[inline]
+    fn find_in_ja4t(&self, read: impl FnOnce() -> Ja4t, found: &mut Found<'_, V>) {
+        let views = [&self.ja4t, &self.ja4t_without_eol];
+        find_in_views(views, || Tuple::from(&read()), found);
+    }
+
+    #[inline]
+    fn find_in_p0f(&self, read: impl FnOnce() -> Option<P0f>, found: &mut Found<'_, V>) {
+        if self.p0f.is_empty() && self.databases.is_empty() {
+            return;
+        }
+        if let Some(seen) = read() {
+            self.p0f.find(&seen, found);
+            self.databases.iter().for_each(|database| database.find(&seen, found));
+        }
+    }
+
+    /// How many signatures there are, repeated ones included.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no signature at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory that the table holds, its own struct included; not what values hold on the heap, nor what
+    /// the traits share with their clones ([`Traits::heap_bytes`](crate::Traits::heap_bytes)).
+    pub fn memory_usage(&self) -> usize {
+        let views = [&self.muonfp, &self.muonfp_without_eol].map(View::heap_bytes).into_iter();
+        #[cfg(feature = "ja4t")]
+        let views = views.chain([&self.ja4t, &self.ja4t_without_eol].map(View::heap_bytes));
+        let databases = self.databases.iter().map(CompatDatabase::heap_bytes).sum::<usize>();
+        let databases = databases + size_of_val(&*self.databases);
+        size_of::<Self>() + views.sum::<usize>() + self.p0f.heap_bytes() + databases
+    }
+}
+
+#[inline]
+fn find_in_views<V: Merge + Clone>(
+    [whole, without_eol]: [&View<V>; 2],
+    read: impl FnOnce() -> Tuple,
+    found: &mut Found<'_, V>,
+) {
+    match (whole.is_empty(), without_eol.is_empty()) {
+        (true, true) => {}
+        (false, true) => whole.find(&read(), found),
+        (_, false) => {
+            let seen = read();
+            whole.find(&seen, found);
+            without_eol.find(&seen.without_eol(), found);
+        }
+    }
+}
+
+/// What was found of a SYN so far.
+struct Found<'a, V> {
+    syn: &'a SynFacts,
+    /// Whether this is a SYN: without the trait `dir`, a signature is of one.
+    is_syn: bool,
+    value: Option<V>,
+}
+
+impl<'a, V: Merge + Clone> Found<'a, V> {
+    #[inline]
+    fn of(syn: &'a SynFacts) -> Self {
+        Found { syn, is_syn: Direction::of(syn) == Direction::Syn, value: None }
+    }
+
+    #[inline]
+    fn add(&mut self, value: &V) {
+        match &mut self.value {
+            Some(found) => found.merge(value),
+            None => self.value = Some(value.clone()),
+        }
+    }
+}
+
+/// The signatures of a table that is being built, by what they are looked up in.
+struct Parts<V> {
+    muonfp: view::Builder<V>,
+    muonfp_without_eol: view::Builder<V>,
+    #[cfg(feature = "ja4t")]
+    ja4t: view::Builder<V>,
+    #[cfg(feature = "ja4t")]
+    ja4t_without_eol: view::Builder<V>,
+    p0f: p0f::Builder<V>,
+    len: usize,
+}
+
+impl<V> Default for Parts<V> {
+    fn default() -> Self {
+        Parts {
+            muonfp: view::Builder::default(),
+            muonfp_without_eol: view::Builder::default(),
+            #[cfg(feature = "ja4t")]
+            ja4t: view::Builder::default(),
+            #[cfg(feature = "ja4t")]
+            ja4t_without_eol: view::Builder::default(),
+            p0f: p0f::Builder::default(),
+            len: 0,
+        }
+    }
+}
+
+impl<V: Merge + Clone> Parts<V> {
+    fn add(&mut self, signature: &Signature, value: V) {
+        self.len += 1;
+        let condition = Condition::of(&signature.traits);
+        match &signature.notation {
+            Notation::MuonFp(signature) => {
+                let view = match signature.kinds.ignores_eol() {
+                    false => &mut self.muonfp,
+                    true => &mut self.muonfp_without_eol,
+                };
+                view.add(signature.into(), condition, value);
+            }
+            #[cfg(feature = "ja4t")]
+            Notation::Ja4t(signature) => {
+                let view = match signature.kinds.ignores_eol() {
+                    false => &mut self.ja4t,
+                    true => &mut self.ja4t_without_eol,
+                };
+                view.add(signature.into(), condition, value);
+            }
+            Notation::P0f(signature) => self.p0f.add(signature, condition, value),
+        }
+    }
+
+    fn freeze(self) -> SignatureTable<V> {
+        SignatureTable {
+            muonfp: self.muonfp.freeze(),
+            muonfp_without_eol: self.muonfp_without_eol.freeze(),
+            #[cfg(feature = "ja4t")]
+            ja4t: self.ja4t.freeze(),
+            #[cfg(feature = "ja4t")]
+            ja4t_without_eol: self.ja4t_without_eol.freeze(),
+            p0f: self.p0f.freeze(),
+            databases: Box::default(),
+            len: self.len,
+        }
+    }
+}
