@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use synward_fingerprint::{Signature, SignatureTable};
+use synward_fingerprint::{Notation, Signature};
 use synward_prefix::{BuildError, IpTable, Table};
 
-use crate::config::{Config, List, ListAction, ListDirection, Mode};
+use crate::config::{Config, List, ListAction, ListDirection, Mode, P0fMode};
 use crate::diagnostic::{Diagnostic, Faults, Warning};
-use crate::entry::{Content, Entries, Prefix};
+use crate::entry::{Content, Entries, Prefix, SignatureEntry};
 use crate::names::{ListId, ListNames, MAX_LISTS};
-use crate::rules::{Cover, ListSummary, PrefixRule, RuleSet, SignatureRule};
+use crate::rules::{Cover, ListSummary, PrefixRule, RuleSet, SignatureRule, signature_table};
 use crate::sweep::{Address, Block, sweep};
 use crate::verdict::{Action, Decision, Opinion, Reason, RuleId};
 
@@ -25,26 +25,33 @@ pub struct Compiled {
     pub rules: RuleSet,
     /// What was put right by reading it otherwise.
     pub warnings: Vec<Warning>,
+    /// What is wrong with the lines of lists that are not among the rules: of each list the first, and a count of the rest.
+    pub refused: Vec<Diagnostic>,
 }
 
 impl RuleSet {
-    /// Reads the lists of a configuration and compiles them. `names` gives each list its id.
+    /// Reads the lists of a configuration and compiles them. `names` gives each list its id. Lines that cannot be
+    /// understood are left out, and told.
     ///
     /// # Errors
-    /// With all faults of all lists. There is no rule set from half of the lists.
+    /// When a list cannot be read, or none of its lines can be understood: with all faults of all lists. There is no
+    /// rule set from half of the lists.
     pub fn compile(config: &Config, names: &mut ListNames) -> Result<Compiled, Faults> {
         let mut builder = Builder::default();
-        let mut faults = Vec::new();
+        let (mut refused, mut all_read) = (Vec::new(), true);
         for list in &config.lists {
-            let read = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
-            faults.extend(read.err().iter().flat_map(|error| error.iter().cloned()));
+            let added = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
+            all_read &= added.is_ok();
+            refused.extend(added.unwrap_or_else(Vec::from));
         }
-        Faults::check(faults)?;
+        if !all_read {
+            Faults::check(std::mem::take(&mut refused))?;
+        }
         let mut warnings = std::mem::take(&mut builder.warnings);
         warnings.extend(config.contradictions());
         let rules =
             builder.freeze(config).map_err(|error| Diagnostic::file(&config.file, error.to_string()))?;
-        Ok(Compiled { rules, warnings })
+        Ok(Compiled { rules, warnings, refused })
     }
 }
 
@@ -67,13 +74,14 @@ struct PrefixEntry {
 }
 
 impl Builder {
+    /// Takes a list over, and answers what is wrong with the lines that are not in it.
     fn add(
         &mut self,
         config: &Config,
         list: &List,
         names: &mut ListNames,
         entries: Entries,
-    ) -> Result<(), Faults> {
+    ) -> Result<Vec<Diagnostic>, Faults> {
         let id = names.id(&list.name).ok_or_else(|| too_many_names(&config.file))?;
         let (action, enforced) = (Action::from(list.action), list.is_enforced(config.bridge.mode));
         let count = match entries.content {
@@ -88,34 +96,46 @@ impl Builder {
                 }));
                 count
             }
-            Content::Fingerprint(signatures) => {
-                self.add_signatures(config, id, (action, enforced), signatures)?
-            }
+            Content::Fingerprint(signatures) => self.add_signatures(config, list, id, signatures)?,
         };
-        self.lists.push(ListSummary { id, name: list.name.clone(), entries: count });
+        self.lists.push(ListSummary {
+            id,
+            name: list.name.clone(),
+            action: list.action,
+            enforced,
+            direction: list.direction(),
+            entries: count,
+            refused: entries.refused.lines,
+        });
         self.warnings.extend(entries.warnings);
-        Ok(())
+        Ok(entries.refused.told)
     }
 
     fn add_signatures(
         &mut self,
         config: &Config,
-        list: ListId,
-        (action, enforced): (Action, bool),
-        signatures: Vec<(Signature, u32)>,
+        list: &List,
+        id: ListId,
+        signatures: Vec<SignatureEntry>,
     ) -> Result<usize, Faults> {
         let bit = u8::try_from(self.signature_lists.len()).ok();
         let bit = bit.filter(|bit| usize::from(*bit) < MAX_FINGERPRINT_LISTS);
         let bit = bit.ok_or_else(|| too_many_fingerprint_lists(&config.file))?;
         let count = signatures.len();
-        self.signature_lists.push(list);
-        self.signatures.extend(signatures.into_iter().map(|(signature, line)| SignatureRule {
-            signature,
-            list,
-            bit,
-            line,
-            action,
-            enforced,
+        self.signature_lists.push(id);
+        let is_compat = |signature: &Signature| {
+            list.p0f == Some(P0fMode::Compat) && matches!(signature.notation, Notation::P0f(_))
+        };
+        self.signatures.extend(signatures.into_iter().map(|SignatureEntry { signature, line, rank }| {
+            SignatureRule {
+                compat: is_compat(&signature).then_some(rank),
+                signature,
+                list: id,
+                bit,
+                line,
+                action: list.action.into(),
+                enforced: list.is_enforced(config.bridge.mode),
+            }
         }));
         Ok(count)
     }
@@ -123,8 +143,7 @@ impl Builder {
     fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
         // A stable sort: what is equal stays in the order of the configuration.
         self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, specificity(&rule.signature)));
-        let signatures = (0..).zip(&self.signatures).map(|(place, rule)| (rule.signature.clone(), place));
-        let signatures = SignatureTable::build(signatures);
+        let signatures = signature_table(&self.signatures);
         let mut covers = Covers::new(&self.prefixes);
         let inbound = covers.table(|direction| direction != ListDirection::Out)?;
         let outbound = covers.table(|direction| direction != ListDirection::In)?;

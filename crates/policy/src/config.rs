@@ -152,6 +152,8 @@ pub struct List {
     pub allow_wide: bool,
     /// What the EOLs at the end of the options mean to a list of signatures.
     pub eol: Option<Eol>,
+    /// How p0f's signatures of the list are matched: strictly, when it is not given.
+    pub p0f: Option<P0fMode>,
 }
 
 /// What the EOLs (option kind 0) at the end of a layout mean.
@@ -162,6 +164,16 @@ pub enum Eol {
     Exact,
     /// Nothing: for lists made by programs that leave them out, as Zeek does, or that list another number.
     Ignore,
+}
+
+/// How the signatures of a list in p0f's notation are matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum P0fMode {
+    /// To the letter: the IP version, the reach of the TTL and every quirk count.
+    Strict,
+    /// As p0f 3.09b does: with its fuzzy matches, and one of the list at most.
+    Compat,
 }
 
 /// What the entries of a list are.
@@ -339,18 +351,37 @@ fn faults(file: &Path, text: &str, bridge: &Bridge, lists: &[toml::Spanned<List>
         if list.name.is_empty() {
             faults.push(Diagnostic::at(file, place(), "a list needs a name"));
         }
-        if list.kind == Kind::Fingerprint && list.direction.is_some_and(|d| d != ListDirection::In) {
-            let message = format!("list {} holds fingerprints: they judge SYNs from outside only", list.name);
-            faults.push(
-                Diagnostic::at(file, place(), message).with_help("remove `direction`, or write \"in\""),
-            );
-        }
-        if list.kind == Kind::Ip && list.eol.is_some() {
-            let message = format!("list {} holds addresses, which have no EOL", list.name);
-            faults.push(Diagnostic::at(file, place(), message).with_help("remove `eol`"));
-        }
+        let misplaced =
+            misplaced_options(list).map(|(m, help)| Diagnostic::at(file, place(), m).with_help(help));
+        faults.extend(misplaced);
     }
     faults
+}
+
+/// What a list says that has no meaning for its kind, and what to do about it.
+fn misplaced_options(list: &List) -> impl Iterator<Item = (String, &'static str)> {
+    let List { name, kind, direction, eol, p0f, .. } = list;
+    let (of_addresses, of_signatures) = (*kind == Kind::Ip, *kind == Kind::Fingerprint);
+    let not_inward = direction.is_some_and(|direction| direction != ListDirection::In);
+    [
+        (
+            of_signatures && not_inward,
+            format!("list {name} holds fingerprints: they judge SYNs from outside only"),
+            "remove `direction`, or write \"in\"",
+        ),
+        (
+            of_addresses && eol.is_some(),
+            format!("list {name} holds addresses, which have no EOL"),
+            "remove `eol`",
+        ),
+        (
+            of_addresses && p0f.is_some(),
+            format!("list {name} holds addresses, which are no p0f signatures"),
+            "remove `p0f`",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(is_misplaced, message, help)| is_misplaced.then_some((message, help)))
 }
 
 /// A fault of the TOML reader, with its place and, for a name that it does not know, the nearest that it does.
@@ -403,6 +434,7 @@ action = "block"
 mode = "monitor"
 file = "/abs/scanners.txt"
 eol = "ignore"
+p0f = "strict"
 
 [control]
 listen = "[::1]:1"
@@ -427,6 +459,7 @@ file = "events.json"
         assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
         assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
+        assert_eq!((config.lists[0].p0f, config.lists[1].p0f), (None, Some(P0fMode::Strict)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
     }
@@ -487,6 +520,8 @@ file = "events.json"
         assert!(fault(&outward).contains("judge SYNs from outside only"));
         let padded = WHOLE.replace("direction = \"both\"", "eol = \"ignore\"");
         assert!(fault(&padded).contains("list customers holds addresses, which have no EOL"));
+        let matched = WHOLE.replace("direction = \"both\"", "p0f = \"strict\"");
+        assert!(fault(&matched).contains("list customers holds addresses, which are no p0f signatures"));
         assert!(fault("[bridge").contains("synward.toml:1:"));
     }
 

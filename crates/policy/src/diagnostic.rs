@@ -120,13 +120,22 @@ pub struct Faults(Vec<Diagnostic>);
 
 impl Faults {
     /// `Err` with the faults, if there is any.
-    pub(crate) fn check(faults: Vec<Diagnostic>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// The faults.
+    pub fn check(faults: Vec<Diagnostic>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
     /// The faults, in the order of their files.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
+    }
+}
+
+impl From<Faults> for Vec<Diagnostic> {
+    fn from(faults: Faults) -> Self {
+        faults.0
     }
 }
 

@@ -1,27 +1,42 @@
 //! The entries of lists, as read.
 
+mod fingerprint;
+
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::{fmt, io};
 
-use synward_fingerprint::{Direction, Signature, SignatureError, without_comment};
+use synward_fingerprint::{P0fDatabase, without_comment};
 
-use crate::config::{Eol, Kind, List};
+use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
+pub use fingerprint::P0fRank;
+pub(crate) use fingerprint::SignatureEntry;
 
-/// A list as read: its entries and what was odd about them.
+/// A list as read: its entries, what was odd about them, and the lines that are none.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entries {
     pub(crate) content: Content,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) refused: Refused,
 }
 
-/// The entries of one list, each with the number of its line, from 1.
+/// The entries of one list. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
+    /// Each prefix with its line.
     Ip(Vec<(Prefix, u32)>),
-    Fingerprint(Vec<(Signature, u32)>),
+    Fingerprint(Vec<SignatureEntry>),
+}
+
+/// The lines of a list that cannot be understood, and are therefore left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Refused {
+    /// How many they are.
+    pub(crate) lines: usize,
+    /// What is wrong with the first of them, and a count of the rest.
+    pub(crate) told: Vec<Diagnostic>,
 }
 
 /// An address block.
@@ -32,6 +47,16 @@ pub(crate) enum Prefix {
 }
 
 impl Prefix {
+    /// Whether the address is in the block.
+    pub(crate) fn covers(self, address: IpAddr) -> bool {
+        match (self, address) {
+            (Self::V4 { length, .. }, IpAddr::V4(_)) | (Self::V6 { length, .. }, IpAddr::V6(_)) => {
+                mask(address, length) == self
+            }
+            _ => false,
+        }
+    }
+
     /// Number of leading bits that count.
     pub(crate) fn length(self) -> u8 {
         match self {
@@ -70,7 +95,7 @@ impl Entries {
     /// Reads the file of a list.
     ///
     /// # Errors
-    /// When the file cannot be read, or any of its lines cannot be understood.
+    /// When the file cannot be read, or has lines of which none can be understood: it is hardly the file that was meant.
     pub(crate) fn load(list: &List) -> Result<Self, Faults> {
         let text = read_file(&list.file).map_err(|error| {
             Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
@@ -80,16 +105,25 @@ impl Entries {
     }
 
     fn parse(list: &List, text: &str) -> Result<Self, Faults> {
-        let mut reader = Reader { file: &list.file, faults: Vec::new(), warnings: Vec::new(), untold: 0 };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = Reader { file: &list.file, refused: Told::default(), warnings: Told::default() };
         let content = match list.kind {
             Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
-            Kind::Fingerprint => {
-                Content::Fingerprint(reader.read(text, |entry, notes| signature(entry, list.eol, notes)))
+            Kind::Fingerprint if P0fDatabase::recognizes(text) => {
+                Content::Fingerprint(reader.read_p0f_database(text))
             }
+            Kind::Fingerprint => Content::Fingerprint(reader.read_signatures(text, list.eol)),
         };
-        reader.tell_untold();
-        Faults::check(reader.faults)?;
-        Ok(Self { content, warnings: reader.warnings })
+        reader.finish(content)
+    }
+}
+
+impl Content {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Ip(prefixes) => prefixes.is_empty(),
+            Self::Fingerprint(signatures) => signatures.is_empty(),
+        }
     }
 }
 
@@ -108,15 +142,37 @@ fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
         .with_help("a list is a text file with one entry on a line")
 }
 
-/// How many faults, and how many warnings, of one list are kept; the rest is counted.
+/// How many refused lines, and how many warnings, of one list are told in full; the rest is counted.
 const TOLD: usize = 10;
+
+/// Diagnostics of one list.
+#[derive(Default)]
+struct Told {
+    first: Vec<Diagnostic>,
+    count: usize,
+}
+
+impl Told {
+    fn add(&mut self, diagnostic: impl FnOnce() -> Diagnostic) {
+        self.count += 1;
+        if self.count <= TOLD {
+            self.first.push(diagnostic());
+        }
+    }
+
+    /// The first, and how many more there were.
+    fn into_diagnostics(mut self, file: &Path) -> Vec<Diagnostic> {
+        if self.count > TOLD {
+            self.first.push(Diagnostic::file(file, format!("and {} more like these", self.count - TOLD)));
+        }
+        self.first
+    }
+}
 
 struct Reader<'a> {
     file: &'a Path,
-    faults: Vec<Diagnostic>,
-    warnings: Vec<Warning>,
-    /// Faults and warnings that were not kept.
-    untold: usize,
+    refused: Told,
+    warnings: Told,
 }
 
 impl Reader<'_> {
@@ -126,7 +182,6 @@ impl Reader<'_> {
         text: &str,
         parse: impl Fn(&str, &mut Vec<EntryFault>) -> Result<T, EntryFault>,
     ) -> Vec<(T, u32)> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut entries = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let entry = without_comment(line).trim();
@@ -134,50 +189,34 @@ impl Reader<'_> {
                 continue;
             }
             let mut notes = Vec::new();
+            let place = |fault| locate(self.file, number, line, entry, fault);
             match parse(entry, &mut notes) {
                 Ok(parsed) => entries.push((parsed, number)),
-                Err(_) if self.faults.len() >= TOLD => self.untold += 1,
-                Err(fault) => self.faults.push(self.locate(number, line, entry, fault)),
+                Err(fault) => self.refused.add(|| place(fault)),
             }
             for note in notes {
-                if self.warnings.len() >= TOLD {
-                    self.untold += 1;
-                } else {
-                    self.warnings.push(Warning(self.locate(number, line, entry, note)));
-                }
+                self.warnings.add(|| place(note));
             }
         }
         entries
     }
 
-    /// Says how much was not told, beside what was.
-    fn tell_untold(&mut self) {
-        if self.untold > 0 {
-            let more = Diagnostic::file(self.file, format!("and {} more like these", self.untold));
-            if self.faults.is_empty() { self.warnings.push(Warning(more)) } else { self.faults.push(more) }
+    fn finish(self, content: Content) -> Result<Entries, Faults> {
+        let lines = self.refused.count;
+        let told = self.refused.into_diagnostics(self.file);
+        if content.is_empty() {
+            Faults::check(told.clone())?;
         }
-    }
-
-    fn locate(&self, number: u32, line: &str, entry: &str, fault: EntryFault) -> Diagnostic {
-        let offset = line.find(entry).unwrap_or_default();
-        let span = fault.span.start + offset..fault.span.end + offset;
-        let place = Place::in_line(number as usize, line, span);
-        let located = Diagnostic::at(self.file, place, fault.message);
-        Diagnostic { help: fault.help, ..located }
+        let warnings = self.warnings.into_diagnostics(self.file).into_iter().map(Warning).collect();
+        Ok(Entries { content, warnings, refused: Refused { lines, told } })
     }
 }
 
-fn signature(entry: &str, eol: Option<Eol>, notes: &mut Vec<EntryFault>) -> Result<Signature, EntryFault> {
-    let signature: Signature = entry.parse().map_err(|error: SignatureError| EntryFault {
-        span: error.span,
-        message: error.message,
-        help: error.help,
-    })?;
-    if signature.traits.direction == Direction::SynAck {
-        let message = "a signature of a SYN-ACK never blocks: only SYNs are judged";
-        notes.push(EntryFault::new(0..entry.len(), message, "leave `dir=SA` off if a SYN is meant"));
-    }
-    Ok(if eol == Some(Eol::Ignore) { signature.ignoring_eol() } else { signature })
+fn locate(file: &Path, number: u32, line: &str, entry: &str, fault: EntryFault) -> Diagnostic {
+    let offset = line.find(entry).unwrap_or_default();
+    let span = fault.span.start + offset..fault.span.end + offset;
+    let place = Place::in_line(number as usize, line, span);
+    Diagnostic { help: fault.help, ..Diagnostic::at(file, place, fault.message) }
 }
 
 /// The widest prefixes that a list may hold without `allow_wide`: a slip of the pen blocks no continent.
@@ -290,6 +329,7 @@ mod tests {
             direction: None,
             allow_wide,
             eol: None,
+            p0f: None,
         }
     }
 
@@ -347,49 +387,35 @@ mod tests {
         }
     }
 
+    fn shown(refused: &Refused) -> Vec<String> {
+        refused.told.iter().map(Diagnostic::to_string).collect()
+    }
+
     #[test]
-    fn all_faults_of_a_list_are_told_at_once() {
-        let faults = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\ny\n").unwrap_err();
+    fn a_bad_line_is_left_out_and_the_others_are_read() {
+        let entries = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\n 10.0.0.0/33\n").unwrap();
+        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0201, length: 32 }, 2)]));
+        assert_eq!(entries.refused.lines, 2);
+        let shown = shown(&entries.refused);
+        assert!(shown[0].contains("test.txt:1:1") && shown[1].contains("test.txt:3:11"), "{shown:?}");
+    }
+
+    #[test]
+    fn a_list_of_nothing_but_bad_lines_is_refused_and_an_empty_one_is_not() {
+        let faults = Entries::parse(&list(Kind::Ip, false), "# list\nx\ny\n").unwrap_err();
         assert_eq!(faults.iter().count(), 2);
+        let empty = Entries::parse(&list(Kind::Ip, false), "# list\n").unwrap();
+        assert_eq!(empty.refused, Refused::default());
     }
 
     #[test]
     fn what_a_long_list_repeats_is_counted() {
-        let entries = Entries::parse(&list(Kind::Ip, false), &"192.0.2.7/24\n".repeat(50)).unwrap();
+        let text = "192.0.2.7/24\n".repeat(50) + &"x\n".repeat(30);
+        let entries = Entries::parse(&list(Kind::Ip, false), &text).unwrap();
         assert_eq!(entries.warnings.len(), TOLD + 1);
         assert!(entries.warnings[TOLD].to_string().contains("and 40 more"));
+        assert_eq!((entries.refused.lines, entries.refused.told.len()), (30, TOLD + 1));
+        assert!(shown(&entries.refused)[TOLD].contains("and 20 more"));
         assert!(fault(&"x\n".repeat(50)).contains("and 40 more"));
-    }
-
-    #[test]
-    fn signatures_are_read_with_their_lines_and_faults_marked_in_them() {
-        let list = list(Kind::Fingerprint, false);
-        let entries = Entries::parse(&list, "# masscan\n1024:::\n").unwrap();
-        assert_eq!(entries.content, Content::Fingerprint(vec![("1024:::".parse().unwrap(), 2)]));
-        let shown = Entries::parse(&list, "1024:::\n  99999:::\n").unwrap_err().to_string();
-        assert!(shown.contains("test.txt:2:3"), "{shown}");
-    }
-
-    #[test]
-    fn a_comment_sign_in_a_quoted_name_starts_no_comment() {
-        let list = list(Kind::Fingerprint, false);
-        let entries = Entries::parse(&list, "1024:::;name=\"scanner #1\" # seen in May\n").unwrap();
-        let expected = "1024:::;name=\"scanner #1\"".parse().unwrap();
-        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
-    }
-
-    #[test]
-    fn a_signature_of_a_syn_ack_is_read_with_a_warning() {
-        let entries = Entries::parse(&list(Kind::Fingerprint, false), "1024:::\n1024:::;dir=SA\n").unwrap();
-        let warning = entries.warnings[0].to_string();
-        assert!(warning.contains("test.txt:2:1") && warning.contains("never blocks"), "{warning}");
-    }
-
-    #[test]
-    fn eols_are_ignored_where_the_list_says_so() {
-        let eol = List { eol: Some(Eol::Ignore), ..list(Kind::Fingerprint, false) };
-        let entries = Entries::parse(&eol, "65535:2-4-0:1460:\n").unwrap();
-        let expected = "65535:2-4-0:1460:".parse::<Signature>().unwrap().ignoring_eol();
-        assert_eq!(entries.content, Content::Fingerprint(vec![(expected, 1)]));
     }
 }

@@ -1,10 +1,14 @@
 //! The compiled rules: what the lists of a configuration say, in a form that answers at once.
 
-use synward_fingerprint::{Fingerprint, Signature, SignatureTable};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use synward_fingerprint::{CompatSignature, Merge, Notation, Signature, SignatureTable};
 use synward_prefix::IpTable;
 use synward_wire::{Oddity, Packet, SynFacts};
 
-use crate::entry::Prefix;
+use crate::config::{ListAction, ListDirection};
+use crate::entry::{P0fRank, Prefix};
 use crate::names::ListId;
 use crate::profile::Profile;
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
@@ -30,8 +34,7 @@ pub struct RuleSet {
     pub(crate) covers: Vec<Cover>,
     /// The lists of all covers, one behind the other.
     pub(crate) cover_lists: Vec<ListId>,
-    /// The value is a place in `signature_rules`.
-    pub(crate) signatures: SignatureTable,
+    pub(crate) signatures: SignatureTable<SignatureMatch>,
     /// The best first: see [`SignatureRule`].
     pub(crate) signature_rules: Vec<SignatureRule>,
     /// The fingerprint lists, by [`SignatureRule::bit`].
@@ -65,6 +68,8 @@ pub(crate) struct PrefixRule {
 #[derive(Debug, Clone)]
 pub(crate) struct SignatureRule {
     pub(crate) signature: Signature,
+    /// For a signature of p0f in a list with `p0f = "compat"`: its rank there.
+    pub(crate) compat: Option<P0fRank>,
     pub(crate) list: ListId,
     /// The place of the list in `signature_lists`: below 64.
     pub(crate) bit: u8,
@@ -80,8 +85,16 @@ pub struct ListSummary {
     pub id: ListId,
     /// Its name.
     pub name: String,
+    /// What happens to a frame that an entry matches.
+    pub action: ListAction,
+    /// Whether that takes place, or is only told.
+    pub enforced: bool,
+    /// Which frames it applies to.
+    pub direction: ListDirection,
     /// Number of its entries.
     pub entries: usize,
+    /// Number of its lines that are no entries, because they cannot be understood.
+    pub refused: usize,
 }
 
 /// One entry of a list, in words.
@@ -131,6 +144,16 @@ impl RuleSet {
         }
     }
 
+    /// What is said of an address that frames of a direction are judged by.
+    #[inline]
+    pub(crate) fn cover(&self, direction: Direction, address: IpAddr) -> Option<&Cover> {
+        let table = match direction {
+            Direction::In => &self.inbound,
+            Direction::Out => &self.outbound,
+        };
+        table.get(address).and_then(|place| self.covers.get(place as usize))
+    }
+
     /// What the lists of addresses say of a packet.
     #[inline]
     pub(crate) fn address_opinion(
@@ -139,11 +162,11 @@ impl RuleSet {
         packet: &Packet<'_>,
         witness: &mut impl Witness,
     ) -> Opinion {
-        let found = match direction {
-            Direction::In => self.inbound.get(packet.source),
-            Direction::Out => self.outbound.get(packet.destination),
+        let cover = match direction {
+            Direction::In => self.cover(direction, packet.source),
+            Direction::Out => self.cover(direction, packet.destination),
         };
-        match found.and_then(|place| self.covers.get(place as usize)) {
+        match cover {
             None => Opinion::default(),
             Some(cover) => {
                 let lists = self.cover_lists.get(cover.first_list as usize..cover.last_list as usize);
@@ -164,21 +187,16 @@ impl RuleSet {
 
     /// What the signatures say of a SYN.
     pub(crate) fn fingerprint_opinion(&self, syn: &SynFacts, witness: &mut impl Witness) -> Opinion {
-        if self.signature_rules.is_empty() {
-            return Opinion::default();
-        }
-        let mut best = BestMatch::default();
-        self.signatures
-            .for_each_match(&Fingerprint::of(syn), |place| best.consider(place, &self.signature_rules));
-        let hit = |(bit, list): (usize, &ListId)| (best.lists >> bit & 1 == 1).then_some(*list);
+        let Some(found) = self.signatures.find_in(syn) else { return Opinion::default() };
+        let hit = |(bit, list): (usize, &ListId)| (found.lists >> bit & 1 == 1).then_some(*list);
         self.signature_lists.iter().enumerate().filter_map(hit).for_each(|list| witness.hit(list));
         Opinion {
-            enforced: best.enforced.and_then(|place| self.signature_decision(place)),
-            assumed: best.assumed.and_then(|place| self.signature_decision(place)),
+            enforced: self.signature_decision(found.enforced),
+            assumed: self.signature_decision(found.assumed),
         }
     }
 
-    fn signature_decision(&self, place: u32) -> Option<Decision> {
+    pub(crate) fn signature_decision(&self, place: u32) -> Option<Decision> {
         let action = self.signature_rules.get(place as usize)?.action;
         let reason = match action {
             Action::Forward => Reason::FingerprintAllow,
@@ -189,22 +207,61 @@ impl RuleSet {
     }
 }
 
-/// The first of the matching signatures, and the lists of all.
-#[derive(Default)]
-struct BestMatch {
-    enforced: Option<u32>,
-    assumed: Option<u32>,
+impl SignatureRule {
+    /// The signature as p0f's own matching takes it, if it is to be matched so.
+    fn as_compat(&self) -> Option<CompatSignature> {
+        let (Some(rank), Notation::P0f(signature)) = (self.compat, self.signature.notation) else {
+            return None;
+        };
+        let traits = self.signature.traits.clone();
+        Some(CompatSignature { signature, traits, generic: rank.generic, of_program: rank.program })
+    }
+}
+
+/// The table of the signatures of these rules, which are in the order of verdicts.
+pub(crate) fn signature_table(rules: &[SignatureRule]) -> SignatureTable<SignatureMatch> {
+    let mut databases: BTreeMap<ListId, Vec<(u32, CompatSignature, SignatureMatch)>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for (place, rule) in (0..).zip(rules) {
+        let said = SignatureMatch::of(place, rule);
+        match rule.as_compat() {
+            Some(signature) => databases.entry(rule.list).or_default().push((rule.line, signature, said)),
+            None => others.push((rule.signature.clone(), said)),
+        }
+    }
+    let in_file_order = |mut database: Vec<(u32, CompatSignature, SignatureMatch)>| {
+        database.sort_by_key(|(line, ..)| *line);
+        database.into_iter().map(|(_, signature, said)| (signature, said))
+    };
+    SignatureTable::build(others).with_compat(databases.into_values().map(in_file_order))
+}
+
+/// What the signatures that match a SYN come to: the first of them, and the lists of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SignatureMatch {
+    /// The first place in `signature_rules` of a list in enforce mode.
+    enforced: u32,
+    /// The first place of any list.
+    assumed: u32,
+    /// A bit for each list: [`SignatureRule::bit`].
     lists: u64,
 }
 
-impl BestMatch {
-    fn consider(&mut self, place: u32, rules: &[SignatureRule]) {
-        let Some(rule) = rules.get(place as usize) else { return };
-        self.lists |= 1 << rule.bit;
-        let first = |best: Option<u32>| Some(best.map_or(place, |best| best.min(place)));
-        self.assumed = first(self.assumed);
-        if rule.enforced {
-            self.enforced = first(self.enforced);
-        }
+impl SignatureMatch {
+    /// Behind every place.
+    const NOWHERE: u32 = u32::MAX;
+
+    /// What a rule at a place comes to, if it is the only one that matches.
+    pub(crate) fn of(place: u32, rule: &SignatureRule) -> Self {
+        let enforced = if rule.enforced { place } else { Self::NOWHERE };
+        Self { enforced, assumed: place, lists: 1 << rule.bit }
+    }
+}
+
+impl Merge for SignatureMatch {
+    fn merge(&mut self, other: &Self) {
+        self.enforced = self.enforced.min(other.enforced);
+        self.assumed = self.assumed.min(other.assumed);
+        self.lists |= other.lists;
     }
 }

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
-use synward_policy::{Action, Config, Direction, ListNames, RuleSet, Snapshot, Verdict, Witness};
+use synward_policy::{
+    Action, Compiled, Config, Diagnostic, Direction, ListNames, RuleSet, Snapshot, Verdict, Witness,
+};
 use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
 
 /// A configuration in a folder of its own, removed on drop.
@@ -314,6 +316,67 @@ fn a_list_may_ignore_eols() {
 }
 
 #[test]
+fn a_whole_p0f_fp_judges_strictly_and_its_syn_acks_never_block() {
+    let database = "classes = unix\n[tcp:request]\nlabel = s:unix:Test:1\nsig = *:64:0:0:1024,0:::0\n\
+        [tcp:response]\nlabel = s:unix:Test:1\nsig = *:64:0:0:1024,0:::0\n";
+    let (snapshot, _) = judge_by(ENFORCE, &[("p0f.fp", BLOCK_SYN, database)]);
+    assert_eq!(snapshot.rules.lists()[0].entries, 2);
+    let said = |ttl, flags| {
+        let mut frame = syn_with(ttl, false, flags);
+        // Not zero: else the quirk `id-` is there, too.
+        frame[19] = 1;
+        said(&snapshot, &snapshot.judge(Direction::In, &frame))
+    };
+    assert_eq!(said(60, 0x02), "drop fingerprint_block *:64:0:0:1024,0:::0;name=\"Test 1\"");
+    assert_eq!(said(65, 0x02), "forward clean");
+    assert_eq!(said(60, 0x12), "forward clean");
+}
+
+/// Two lists with a bad line and more, of addresses and of signatures.
+fn compile_with_bad_lines(action: &str) -> Compiled {
+    let folder = Folder::new();
+    fs::write(folder.0.join("a"), "192.0.2.300\n192.0.2.9\n192.0.2.8/24/7\n").unwrap();
+    fs::write(folder.0.join("b"), "1024:::\n1025:::;tttl=64\n1026::\n").unwrap();
+    let list =
+        |name, kind| format!("[[list]]\nname = '{name}'\nfile = '{name}'\nkind = '{kind}'\n{action}\n");
+    let text = format!(
+        "[bridge]\noutside = 'a'\ninside = 'b'\n{ENFORCE}\n{}{}",
+        list("a", "ip"),
+        list("b", "fingerprint")
+    );
+    let config = Config::parse(&folder.0.join("synward.toml"), &text).unwrap();
+    RuleSet::compile(&config, &mut ListNames::default()).unwrap()
+}
+
+#[test]
+fn a_bad_line_is_left_out_told_and_counted_and_the_others_are_in_force() {
+    let compiled = compile_with_bad_lines("action = 'block'");
+    let lists: Vec<_> = compiled.rules.lists().iter().map(|list| (list.entries, list.refused)).collect();
+    assert_eq!(lists, [(1, 2), (1, 2)]);
+    let place = |fault: &Diagnostic| {
+        let place = fault.place.as_ref().unwrap();
+        let file = fault.file.file_name().unwrap().to_str().unwrap().to_owned();
+        format!("{file}:{}:{}", place.line, place.column)
+    };
+    let places: Vec<_> = compiled.refused.iter().map(place).collect();
+    assert_eq!(places, ["a:1:1", "a:3:11", "b:2:9", "b:3:1"]);
+    let snapshot = Snapshot { rules: Arc::new(compiled.rules), generation: 1, ..Snapshot::default() };
+    let judged = |source| said(&snapshot, &snapshot.judge(Direction::In, &syn(source)));
+    assert_eq!(judged([192, 0, 2, 9]), "drop block_list 192.0.2.9");
+    assert_eq!(judged([192, 0, 2, 8]), "drop fingerprint_block 1024:::");
+}
+
+#[test]
+fn a_bad_line_of_an_allow_list_allows_nothing_and_is_told_as_loudly() {
+    let compiled = compile_with_bad_lines("action = 'allow'");
+    assert_eq!(compiled.refused.len(), 4);
+    let snapshot = Snapshot { rules: Arc::new(compiled.rules), generation: 1, ..Snapshot::default() };
+    let judged = |source| said(&snapshot, &snapshot.judge(Direction::In, &ping(source, [198, 51, 100, 1])));
+    assert_eq!(judged([192, 0, 2, 9]), "forward allow_list 192.0.2.9");
+    assert_eq!(judged([192, 0, 2, 8]), "forward clean");
+}
+
+#[test]
 fn faults_of_all_lists_are_told_together_and_nothing_is_compiled() {
     let folder = Folder::new();
     fs::write(folder.0.join("a"), "192.0.2.300\n").unwrap();
@@ -380,4 +443,31 @@ proptest! {
             let _ = snapshot.judge(Direction::Out, &frame);
         }
     }
+}
+
+/// Against the SYN `4:64+0:0:0:1024,0::df:0`.
+#[test]
+fn a_compat_list_finds_what_p0f_would_name_and_nothing_else() {
+    let judged = |option: &str, lines: &str| {
+        let judge = judge_by(ENFORCE, &[("p0f.fp", &format!("{BLOCK_SYN}{option}"), lines)]);
+        said_of(&judge, Direction::In, &syn([192, 0, 2, 9]))
+    };
+    let compat = "\np0f = 'compat'";
+    // A quirk is missing, but one that routers take away: p0f calls that fuzzy.
+    let fuzzy = "*:64:0:*:1024,0::df,id+:0";
+    assert_eq!(judged("", fuzzy), "forward clean");
+    assert_eq!(judged(compat, fuzzy), format!("drop fingerprint_block {fuzzy}"));
+    // An exact match is named before a fuzzy one that stands above it, and a specific one before a generic.
+    let exact = "4:64:0:0:1024,0::df:0";
+    assert_eq!(judged(compat, &format!("{fuzzy}\n{exact}")), format!("drop fingerprint_block {exact}"));
+    let database = format!(
+        "classes = unix\n[tcp:request]\nlabel = g:unix:Any:\nsig = {exact}\n\
+         label = s:unix:One:\nsig = *:64:0:*:1024,*::df:0\n"
+    );
+    assert!(judged(compat, &database).ends_with("name=\"One\""), "{}", judged(compat, &database));
+    // A program is nothing that a fuzzy match may name, and then nothing else is.
+    let program = format!("[tcp:request]\nlabel = s:!:NMap:\nsys = *\nsig = {fuzzy}\n");
+    assert_eq!(judged(compat, &program), "forward clean");
+    // Other notations of the list are matched as ever.
+    assert_eq!(judged(compat, "1024:::"), "drop fingerprint_block 1024:::");
 }
