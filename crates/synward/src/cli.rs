@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use synward_policy::Direction;
 
 /// A transparent inline bridge that drops frames of listed sources and the SYNs of scanners.
@@ -34,6 +35,25 @@ pub(crate) enum Command {
     },
     /// Say what would become of each frame of a capture
     Replay(ReplayOptions),
+    /// Say which entry of a list decides about an address or a fingerprint, and which others match
+    ///
+    /// Of an address: what the lists of addresses decide about frames from it and, where a list has direction `out` or
+    /// `both`, to it. Of a fingerprint: what the signatures decide about a SYN that shows it.
+    Explain(ExplainOptions),
+    /// Write a signature, or a list of them, in another notation
+    ///
+    /// Says on stderr what the other notation cannot say. Exits with 0 if all was converted.
+    Convert(ConvertOptions),
+    /// Say what is odd about a list of signatures
+    ///
+    /// Finds duplicate, shadowed and never-matching entries, those that also match stock systems, and likely slips.
+    /// Exits with 0 if there is nothing, with 1 if there is something, and with 78 if the file cannot be read.
+    Lint(LintOptions),
+    /// Say which fingerprint each SYN of a capture or of an interface has
+    ///
+    /// A line for each SYN: its frame, when it was captured, from whom to whom, its fingerprint in each notation, and
+    /// where its options are malformed.
+    Fingerprint(FingerprintOptions),
     /// Say what the running program does
     Status(StatusOptions),
 }
@@ -49,6 +69,19 @@ pub(crate) struct ReplayOptions {
     #[arg(long, value_enum, default_value_t = From::Outside)]
     pub(crate) from: From,
     /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainOptions {
+    /// An IP address, or a fingerprint in the notation of MuonFP, JA4T or p0f, with traits behind it or without
+    #[arg(value_name = "SIGNATURE|IP")]
+    pub(crate) asked: String,
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -69,6 +102,29 @@ impl From {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true)))]
+pub(crate) struct FingerprintOptions {
+    /// A pcap or pcapng file, of any usual link type; `-` for standard input
+    #[arg(group = "source")]
+    pub(crate) capture: Option<PathBuf>,
+    /// Read from this interface instead, until SIGINT or SIGTERM
+    #[arg(long, value_name = "INTERFACE", group = "source")]
+    pub(crate) live: Option<String>,
+    /// End after so many SYNs, SYN-ACKs among them where these are told
+    #[arg(long, conflicts_with = "capture")]
+    pub(crate) count: Option<NonZeroU64>,
+    /// Tell SYN-ACKs too
+    #[arg(long)]
+    pub(crate) syn_ack: bool,
+    /// Print how often there is each fingerprint, the most frequent first, instead of the lines
+    #[arg(long)]
+    pub(crate) summary: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
     /// The configuration file of the running program, which names its socket
     #[arg(short, long, value_name = "FILE", conflicts_with = "socket")]
@@ -77,6 +133,93 @@ pub(crate) struct StatusOptions {
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertOptions {
+    /// A signature, or a file with one on each line; a `p0f.fp` is read as such
+    #[arg(value_name = "SIGNATURE|FILE")]
+    pub(crate) given: String,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub(crate) to: To,
+    /// The notation of what is given
+    #[arg(long, value_enum, default_value_t = Notation::Auto)]
+    pub(crate) from: Notation,
+    /// Keep as traits what p0f says of the IP header, as far as there are any for it
+    #[arg(long)]
+    pub(crate) traits: bool,
+    #[command(flatten)]
+    pub(crate) bpf: BpfOptions,
+}
+
+/// How a program is written; for `--to bpf` only.
+#[derive(Debug, Args)]
+pub(crate) struct BpfOptions {
+    /// Who is to read the program
+    #[arg(long, value_enum, default_value_t = Form::Iptables)]
+    pub(crate) form: Form,
+    /// What the packets start with [default: raw for iptables, ethernet for ddd]
+    #[arg(long, value_enum)]
+    pub(crate) link: Option<Link>,
+    /// The version of IP [default: that of the signature, else 4]
+    #[arg(long, value_enum)]
+    pub(crate) ip: Option<Ip>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum To {
+    #[value(name = "muonfp")]
+    MuonFp,
+    #[cfg(feature = "ja4t")]
+    Ja4t,
+    P0f,
+    /// A program of the classic BPF machine
+    Bpf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Notation {
+    /// Told by the separators
+    Auto,
+    #[value(name = "muonfp")]
+    MuonFp,
+    #[cfg(feature = "ja4t")]
+    Ja4t,
+    P0f,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// One line, for `iptables -m bpf --bytecode`
+    Iptables,
+    /// As `tcpdump -ddd` prints it
+    Ddd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Link {
+    /// With the Ethernet header, without tags
+    Ethernet,
+    /// With the IP header
+    Raw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ip {
+    #[value(name = "4")]
+    V4,
+    #[value(name = "6")]
+    V6,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintOptions {
+    /// A list of signatures, or a `p0f.fp`
+    pub(crate) file: PathBuf,
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }

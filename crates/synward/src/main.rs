@@ -1,11 +1,17 @@
 //! Synward: a transparent inline bridge that drops frames of listed sources and the SYNs of scanners.
 
+mod capture;
 mod cli;
 mod control;
+mod convert;
 mod events;
+mod explain;
+mod fingerprint;
+mod lint;
 mod reload;
 mod replay;
 mod run;
+mod signatures;
 mod status;
 
 use std::io::{self, Write};
@@ -24,6 +30,10 @@ fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => reload::check(&config),
         Command::Replay(options) => replay::replay(&options),
+        Command::Explain(options) => explain::explain(&options),
+        Command::Convert(options) => convert::convert(&options),
+        Command::Lint(options) => lint::lint(&options),
+        Command::Fingerprint(options) => fingerprint::fingerprint(&options),
         Command::Status(options) => status::print(&options),
     };
     match outcome {
@@ -49,6 +59,14 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 /// Writes a line to stderr. Where nobody reads it, there is nobody to tell.
 fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// A reader that has seen enough, as `head` has, is no error.
+fn ignore_closed_pipe(error: anyhow::Error) -> anyhow::Result<()> {
+    let io =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    let closed = error.chain().filter_map(io).any(|kind| kind == io::ErrorKind::BrokenPipe);
+    if closed { Ok(()) } else { Err(error) }
 }
 
 /// Writes to stdout. A reader that has seen enough, as `head` has, is no error.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use synward_policy::{Compiled, Config, Faults, ListNames, RuleSet, Warning};
+use synward_policy::{Compiled, Config, Diagnostic, Faults, ListNames, ListSummary, RuleSet, Warning};
 
 use crate::{complain, print_out};
 
@@ -16,6 +16,8 @@ pub(crate) struct Loaded {
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) names: ListNames,
     pub(crate) warnings: Vec<Warning>,
+    /// What is wrong with the lines of lists that are not among the rules.
+    pub(crate) refused: Vec<Diagnostic>,
     /// How long reading and compiling took.
     pub(crate) took: Duration,
 }
@@ -24,19 +26,31 @@ pub(crate) struct Loaded {
 pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
     let began = Instant::now();
     let config = Config::load(file)?;
-    let Compiled { rules, warnings } = RuleSet::compile(&config, &mut names)?;
-    Ok(Loaded { config, rules: Arc::new(rules), names, warnings, took: began.elapsed() })
+    let Compiled { rules, warnings, refused } = RuleSet::compile(&config, &mut names)?;
+    Ok(Loaded { config, rules: Arc::new(rules), names, warnings, refused, took: began.elapsed() })
 }
 
-/// `synward check`.
+/// Says on stderr which lines of lists a command works without.
+pub(crate) fn complain_of_refused(refused: Vec<Diagnostic>) {
+    if let Err(faults) = Faults::check(refused) {
+        complain(&format!("{faults}\n\nthese lines are refused, all others are read\n"));
+    }
+}
+
+/// `synward check`. What `synward run` would work without is a fault here.
 pub(crate) fn check(file: &Path) -> Result<()> {
     let loaded = load(file, ListNames::default())?;
     for warning in &loaded.warnings {
         complain(&format!("{warning}\n"));
     }
     let mut report = String::new();
-    for list in loaded.rules.lists() {
-        report += &format!("list {}: {} entries\n", list.name, list.entries);
+    for ListSummary { name, entries, refused, .. } in loaded.rules.lists() {
+        let refused = if *refused == 0 { String::new() } else { format!(", {refused} lines refused") };
+        report += &format!("list {name}: {entries} entries{refused}\n");
+    }
+    if let Err(faults) = Faults::check(loaded.refused) {
+        print_out(&report)?;
+        return Err(faults.into());
     }
     report += &format!("{} is valid: {} bytes of tables\n", file.display(), loaded.rules.memory_usage());
     print_out(&report)

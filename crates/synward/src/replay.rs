@@ -1,20 +1,17 @@
 //! `synward replay`: the judgement of live traffic, over a capture.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{BufWriter, Write};
 
 use anyhow::{Context, Result, bail};
-use pcap_parser::traits::PcapReaderIterator;
-use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
+use pcap_parser::Linktype;
 use serde::Serialize;
 use synward_policy::{ListNames, Snapshot, Verdict};
+use synward_wire::Link;
 
+use crate::capture::{self, Frame};
 use crate::cli::ReplayOptions;
-use crate::reload;
-
-/// Bytes read at once: a block of a capture must fit.
-const BUFFER: usize = 1 << 20;
+use crate::{ignore_closed_pipe, reload};
 
 /// What is said of one frame.
 #[derive(Serialize)]
@@ -27,27 +24,19 @@ struct Line<'a> {
 
 pub(crate) fn replay(options: &ReplayOptions) -> Result<()> {
     let loaded = reload::load(&options.config, ListNames::default())?;
+    reload::complain_of_refused(loaded.refused);
     let snapshot = Snapshot { rules: loaded.rules, ..Snapshot::default() };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut number = 0;
-    let judged = for_each_frame(&options.capture, |frame| {
-        number += 1;
-        let verdict = snapshot.judge(options.from.direction(), frame);
-        let line = line(number, &verdict, &snapshot, &loaded.names);
+    let named = || options.capture.display().to_string();
+    let capture = File::open(&options.capture).with_context(named)?;
+    let judged = capture::for_each_frame(capture, |frame| {
+        let verdict = snapshot.judge(options.from.direction(), whole(frame)?);
+        let line = line(frame.number, &verdict, &snapshot, &loaded.names);
         write_line(&mut out, &line, options.json)
     });
     // What was judged before a fault in the capture is told before the fault.
     let told = out.flush();
-    let judged = judged.with_context(|| format!("{}: behind frame {number}", options.capture.display()));
-    judged.and(told.map_err(anyhow::Error::from)).or_else(ignore_closed_pipe)
-}
-
-/// A reader that has seen enough, as `head` has, is no error.
-fn ignore_closed_pipe(error: anyhow::Error) -> Result<()> {
-    let io =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
-    let closed = error.chain().filter_map(io).any(|kind| kind == io::ErrorKind::BrokenPipe);
-    if closed { Ok(()) } else { Err(error) }
+    judged.with_context(named).and(told.map_err(anyhow::Error::from)).or_else(ignore_closed_pipe)
 }
 
 fn line<'a>(frame: u64, verdict: &Verdict, snapshot: &Snapshot, names: &'a ListNames) -> Line<'a> {
@@ -67,85 +56,16 @@ fn write_line(out: &mut impl Write, line: &Line<'_>, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Calls `judge` with the bytes of each frame of a capture, in its order.
-fn for_each_frame(capture: &Path, mut judge: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let file = File::open(capture)?;
-    let mut reader = match pcap_parser::create_reader(BUFFER, file) {
-        Ok(reader) => reader,
-        Err(error) => bail!("this is no pcap or pcapng file ({error:?})"),
-    };
-    let mut interfaces = Vec::new();
-    loop {
-        match reader.next() {
-            Ok((size, block)) => {
-                if let Some(frame) = frame_of(&block, &mut interfaces)? {
-                    judge(frame)?;
-                }
-                reader.consume(size);
-            }
-            Err(PcapError::Eof) => return Ok(()),
-            Err(PcapError::Incomplete(_)) => refill(&mut *reader)?,
-            Err(error) => bail!("the capture is damaged ({error:?})"),
-        }
-    }
-}
-
-fn refill(reader: &mut dyn PcapReaderIterator) -> Result<()> {
-    if reader.reader_exhausted() {
-        bail!("the capture ends in the middle of a frame");
-    }
-    match reader.refill() {
-        Ok(()) => Ok(()),
-        Err(error) => bail!("the capture cannot be read ({error:?})"),
-    }
-}
-
-/// The frame in a block, if it holds one. `interfaces` collects what a pcapng section captured on.
-fn frame_of<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &mut Vec<Linktype>) -> Result<Option<&'a [u8]>> {
-    match block {
-        PcapBlockOwned::LegacyHeader(header) => ethernet(header.network).map(|()| None),
-        PcapBlockOwned::Legacy(block) => captured(block.data, block.caplen, block.origlen),
-        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-            interfaces.clear();
-            Ok(None)
-        }
-        PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
-            interfaces.push(description.linktype);
-            Ok(None)
-        }
-        PcapBlockOwned::NG(Block::EnhancedPacket(block)) => {
-            ethernet(interface(interfaces, block.if_id)?)?;
-            captured(block.data, block.caplen, block.origlen)
-        }
-        // Without a length of its own: there are as many bytes as the frame had, up to the snap length.
-        PcapBlockOwned::NG(Block::SimplePacket(block)) => {
-            ethernet(interface(interfaces, 0)?)?;
-            captured(block.data, block.origlen, block.origlen)
-        }
-        PcapBlockOwned::NG(_) => Ok(None),
-    }
-}
-
-fn interface(interfaces: &[Linktype], number: u32) -> Result<Linktype> {
-    interfaces
-        .get(number as usize)
-        .copied()
-        .context("a frame of an interface that the capture does not describe")
-}
-
-/// The bytes of a frame. One that was not captured whole looks damaged, and would be judged as that.
-fn captured(data: &[u8], length: u32, original: u32) -> Result<Option<&[u8]>> {
-    match data.get(..length as usize) {
-        Some(frame) if length == original => Ok(Some(frame)),
-        _ => bail!(
-            "only {length} of {original} bytes of a frame were captured: capture whole frames (tcpdump -s 0)"
+/// The bytes of a frame, of which all must be there: one that was not captured whole looks damaged, and would be
+/// judged as that.
+fn whole<'a>(frame: &Frame<'a>) -> Result<&'a [u8]> {
+    let (captured, original) = (frame.bytes.len(), frame.original_len);
+    match frame.link {
+        Ok(Link::Ethernet) if captured == original => Ok(frame.bytes),
+        Ok(Link::Ethernet) => bail!(
+            "only {captured} of its {original} bytes were captured: capture whole frames (tcpdump -s 0)"
         ),
-    }
-}
-
-fn ethernet(link: Linktype) -> Result<()> {
-    match link {
-        Linktype::ETHERNET => Ok(()),
-        other => bail!("the capture is of link type {other}, and frames of Ethernet are needed"),
+        Ok(other) => bail!("it is of another link layer ({other:?}), and frames of Ethernet are needed"),
+        Err(Linktype(other)) => bail!("it is of link type {other}, and frames of Ethernet are needed"),
     }
 }

@@ -25,8 +25,8 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
     // Signals are heard from here on: one that comes too early is acted on as soon as all can be undone.
     let runtime = Runtime::new()?;
-    let Loaded { config, rules, names, warnings, took } = reload::load(file, ListNames::default())?;
-    tell(&warnings);
+    let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
+    tell(&warnings, refused, &rules);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
 

@@ -65,6 +65,7 @@ pub(crate) struct QueueStatus {
 pub(crate) struct ListStatus {
     pub(crate) name: String,
     pub(crate) entries: usize,
+    pub(crate) refused: usize,
     pub(crate) hits: u64,
     pub(crate) decisions: u64,
 }
@@ -125,8 +126,11 @@ fn text(status: &Status) -> String {
             format!("         queue {queue}: {xdp}, rules of generation {generation}")
         }));
     }
-    for ListStatus { name, entries, hits, decisions } in lists {
+    for ListStatus { name, entries, refused, hits, decisions } in lists {
         lines.push(format!("list     {name}: {entries} entries, {hits} hits, {decisions} decisions"));
+        if *refused > 0 {
+            lines.push(format!("         warning: {refused} lines are refused: see `synward check`"));
+        }
     }
     for DropStatus { reason, dropped, would_drop } in drops {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));

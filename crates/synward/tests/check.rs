@@ -51,9 +51,36 @@ fn good_lists_are_valid() {
 #[test]
 fn a_bad_line_is_shown_with_its_place_and_the_exit_code_is_78() {
     let (code, said, complaint) = check("bad", "1024:::\n1025:::;tttl=64\n");
-    assert_eq!((code, said.as_str()), (Some(78), ""));
+    assert_eq!((code, said.as_str()), (Some(78), "list scanners: 1 entries, 1 lines refused\n"));
     assert!(complaint.contains("scanners.txt:2:9") && complaint.contains("^^^^"), "{complaint}");
     assert!(complaint.contains("did you mean `ttl`"), "{complaint}");
+}
+
+#[test]
+fn of_many_bad_lines_ten_are_shown_and_the_rest_is_counted() {
+    let (code, said, complaint) = check("many", &("1024:::\n".to_owned() + &"1024::\n".repeat(25)));
+    assert_eq!((code, said.as_str()), (Some(78), "list scanners: 1 entries, 25 lines refused\n"));
+    assert_eq!(complaint.matches("scanners.txt:").count(), 10, "{complaint}");
+    assert!(complaint.contains("and 15 more like these"), "{complaint}");
+}
+
+#[test]
+fn a_list_without_a_good_line_is_refused_whole() {
+    let (code, said, complaint) = check("none", "1025:::;tttl=64\n");
+    assert_eq!((code, said.as_str()), (Some(78), ""));
+    assert!(complaint.contains("scanners.txt:1:9"), "{complaint}");
+}
+
+#[test]
+fn a_whole_p0f_fp_is_a_list_whose_syn_acks_are_warned_of_once() {
+    let database = "classes = unix\n[tcp:request]\nlabel = s:!:NMap:SYN scan\nsys = @unix\n\
+        sig = *:64-:0:1460:1024,0:mss::0\n[tcp:response]\nlabel = s:unix:Test:\n\
+        sig = *:64:0:*:mss*10,0:mss:df:0\nsig = *:64:0:*:mss*4,0:mss:df:0\n";
+    let (code, said, complaint) = check("p0f", database);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert!(said.contains("list scanners: 3 entries\n"), "{said}");
+    assert_eq!(complaint.matches("warning:").count(), 1, "{complaint}");
+    assert!(complaint.contains("the 2 signatures of SYN-ACKs never block"), "{complaint}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
 use synward_bridge::{LoopSummary, PortStats, Stats};
-use synward_policy::Reason;
+use synward_policy::{ListSummary, Reason};
 use synward_xsk::XdpStatistics;
 
 use super::view::{PORTS, View, WorkerView, at};
@@ -180,7 +180,9 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             Sample::new([("list", list.name.as_str())], count)
         })
     };
-    let entries = lists.iter().map(|list| Sample::new([("list", list.name.as_str())], list.entries));
+    let number = |number: fn(&ListSummary) -> usize| {
+        lists.iter().map(move |list| Sample::new([("list", list.name.as_str())], number(list)))
+    };
     vec![
         counter("synward_list_hits_total", "Frames that a list matches.", by_list(|stats| &stats.hits)),
         counter(
@@ -188,7 +190,12 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             "Frames that a list decided about, or would have in enforce mode.",
             by_list(|stats| &stats.decisions),
         ),
-        gauge("synward_list_entries", "Entries of a list.", entries),
+        gauge("synward_list_entries", "Entries of a list.", number(|list| list.entries)),
+        gauge(
+            "synward_list_refused_lines",
+            "Lines of a list that are not in force, because they cannot be understood.",
+            number(|list| list.refused),
+        ),
     ]
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::Receiver;
 use synward_bridge::{Event, Publisher};
-use synward_policy::{Config, Events, Faults, ListNames, Snapshot};
+use synward_policy::{Config, Diagnostic, Events, Faults, ListNames, RuleSet, Snapshot, Warning};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -179,12 +179,12 @@ impl Control {
 
     /// Publishes new rules. Whatever can fail comes first.
     fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
-        let Loaded { config, rules, names, warnings, took } = loaded;
+        let Loaded { config, rules, names, warnings, refused, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
             bail!("{setting} has changed: only a restart can put that in force");
         }
         let new_log = config.events.as_ref().map(open_log).transpose()?;
-        tell(&warnings);
+        tell(&warnings, refused, &rules);
         let current = self.publisher.current();
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
@@ -211,9 +211,15 @@ fn ticks(period: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// Logs what was odd about the lists.
-pub(crate) fn tell(warnings: &[synward_policy::Warning]) {
+/// Logs what was odd about the lists, and which of their lines are not in force.
+pub(crate) fn tell(warnings: &[Warning], refused: Vec<Diagnostic>, rules: &RuleSet) {
     for warning in warnings {
         tracing::warn!("{warning}");
+    }
+    for list in rules.lists().iter().filter(|list| list.refused > 0) {
+        tracing::warn!(list = list.name, action = ?list.action, lines = list.refused, "lines are refused");
+    }
+    if let Err(faults) = Faults::check(refused) {
+        tracing::warn!("refused lines are not in force, all others are:\n{faults}");
     }
 }

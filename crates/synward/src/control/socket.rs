@@ -128,6 +128,7 @@ fn status(view: &View) -> Status {
     let list = |list: &synward_policy::ListSummary| ListStatus {
         name: list.name.clone(),
         entries: list.entries,
+        refused: list.refused,
         hits: view.sum(|stats| at(&stats.hits, list.id.index())),
         decisions: view.sum(|stats| at(&stats.decisions, list.id.index())),
     };

@@ -17,6 +17,7 @@ mod frames;
 mod hosts;
 mod life_cycle;
 mod link;
+mod listen;
 mod load;
 mod observe;
 mod reload;

@@ -57,15 +57,15 @@ fn what_cannot_be_read_changes_nothing_and_says_where_it_is_wrong() {
         ),
         ("no TOML", slipped("").bridge("profile ="), "synward.toml:5:10", ""),
         (
-            "a bad entry",
-            slipped("# fine\n203.0.113.9\n  203.0.113.1/33 # bad\n"),
+            "nothing but a bad entry",
+            slipped("# fine\n\n  203.0.113.1/33 # bad\n"),
             "second.txt:3:15",
             "from 0 to 32",
         ),
-        ("an entry of the wrong kind", slipped("1024:::\n"), "second.txt:1:1", "kind = \"fingerprint\""),
+        ("entries of the wrong kind", slipped("1024:::\n"), "second.txt:1:1", "kind = \"fingerprint\""),
         (
-            "a bad signature",
-            slipped("").block_syns("scanners", "1024:::\n99999:::\n"),
+            "nothing but a bad signature",
+            slipped("").block_syns("scanners", "# fine\n99999:::\n"),
             "scanners.txt:2:1",
             "65535",
         ),
@@ -91,6 +91,41 @@ fn what_cannot_be_read_changes_nothing_and_says_where_it_is_wrong() {
     assert_eq!(wire.generations(), [2, 2]);
     assert!(last_success(&wire) > started);
     blocks(&wire, &["203.0.113.1", "203.0.113.2"]);
+    wire.stop();
+}
+
+/// Lines that cannot be understood, by list, as the metrics count them.
+fn refused(wire: &Wire<'_>, list: &str) -> u64 {
+    wire.metrics().get("synward_list_refused_lines", &[("list", list)])
+}
+
+#[test]
+fn a_bad_line_is_left_out_and_the_others_come_into_force() {
+    let bed = Bed::new();
+    let config = |first: &str| Config::enforce().block("first", first).allow("friends", "203.0.113.9\n");
+    // At the start as at a reload.
+    let wire = bed.start(&config("203.0.113.1\n203.0.113.2/33\n"));
+    assert!(wire.program.log().contains("first.txt:2:13"), "{}", wire.program.log());
+    assert_eq!((refused(&wire, "first"), refused(&wire, "friends")), (1, 0));
+    blocks(&wire, &["203.0.113.1"]);
+    passes(&wire, "203.0.113.2");
+
+    let reloaded = config("203.0.113.2\nnonsense\n203.0.113.3\n1.2.3.4/0\n");
+    wire.reload(&reloaded.allow_syns("known", "%:::\n1024::::\n"));
+    assert_eq!((reloads(&wire), wire.generations()), ((1, 0, 1), vec![2, 2]));
+    assert_eq!((refused(&wire, "first"), refused(&wire, "known")), (2, 1));
+    let log = wire.program.log();
+    for place in ["first.txt:2:1", "first.txt:4:1", "known.txt:2:1"] {
+        assert!(log.contains(place), "{place}: {log}");
+    }
+    let lists = wire.status()["lists"].clone();
+    assert_eq!((&lists[0]["entries"], &lists[0]["refused"]), (&2.into(), &2.into()));
+    blocks(&wire, &["203.0.113.2", "203.0.113.3"]);
+    passes(&wire, "203.0.113.1");
+
+    wire.reload(&config("203.0.113.1\n"));
+    assert_eq!(refused(&wire, "first"), 0);
+    blocks(&wire, &["203.0.113.1"]);
     wire.stop();
 }
 
