@@ -1,5 +1,7 @@
 //! What the benchmarks of Synward work with: rule sets of a given size, and frames.
 
+pub mod signatures;
+
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
