@@ -4,8 +4,9 @@ SHELL := /bin/bash
 target := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
+FUZZ_SECONDS ?= 20
 
-.PHONY: help build demo test lint unit e2e deny-advisories pcaps clean
+.PHONY: help build demo test lint unit e2e fuzz deny-advisories pcaps clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -18,18 +19,21 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, demo (root)
+test: ## everything that CI checks: lint, unit, e2e, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e demo
+	scripts/test lint unit e2e demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --no-default-features -- --deny warnings
 	cargo clippy --locked --package synward --test e2e -- --deny warnings
-	cargo clippy --locked --package synward-fingerprint --test bpf_iptables -- --deny warnings
+	cargo clippy --locked --package synward-fingerprint --test bpf_iptables --test real -- --deny warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(target)/fuzz -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	cargo deny --locked check bans licenses sources
+	cargo deny --locked --manifest-path fuzz/Cargo.toml check bans licenses sources
 	shellcheck --external-sources scripts/* .ci/run
 
 unit: ## the tests that need no network namespaces
@@ -37,7 +41,10 @@ unit: ## the tests that need no network namespaces
 
 e2e: ## the end-to-end tests, in network namespaces (root)
 	$(cargo_test) --package synward --test e2e -- --test-threads=1
-	$(cargo_test) --package synward-fingerprint --test bpf_iptables
+	$(cargo_test) --package synward-fingerprint --test bpf_iptables --test real -- --test-threads=1
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (20)
+	scripts/fuzz $(FUZZ_SECONDS)
 
 deny-advisories: ## known vulnerabilities in the dependencies (needs the network)
 	scripts/setup test
