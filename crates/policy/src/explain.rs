@@ -10,10 +10,10 @@ use synward_fingerprint::{Signature, Traits};
 use crate::config::{ListAction, ListDirection};
 use crate::entry::P0fRank;
 use crate::names::ListId;
-use crate::rules::{ListSummary, PrefixRule, RuleDescription, RuleSet, SignatureRule};
+use crate::rules::{ListSummary, PrefixRule, RuleDescription, RuleSet, SignatureRule, compat_tables};
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId, Verdict};
 use example::Example;
-use relation::{Relation, relation};
+use relation::{Relation, relation, relation_by};
 
 /// What is decided about an address or a fingerprint, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +65,20 @@ impl RuleSet {
     /// well-formed. `None` if `asked` leaves the window, the options or their values open, or if no SYN shows such.
     pub fn explain_syn(&self, asked: &Signature) -> Option<Explanation> {
         let example = Example::of(asked)?;
+        let databases = compat_tables(&self.signature_rules);
         let mut opinion = Opinion::default();
         let mut matches = Vec::new();
         for (place, rule) in (0_u32..).zip(&self.signature_rules) {
-            let condition = match relation(asked, &example, &rule.signature) {
+            let database = databases.get(&rule.list).filter(|_| rule.compat.is_some());
+            let relation = match database {
+                None => relation(asked, &example, &rule.signature),
+                Some(database) => {
+                    relation_by(|seen| database.find(seen) == Some(place), asked, &example, &rule.signature)
+                }
+            };
+            let condition = match relation {
                 Relation::Never => continue,
-                Relation::Always if rule.compat.is_some() => Some(NAMED_BY_P0F.to_owned()),
+                Relation::Sometimes if rule.compat.is_some() => Some(NAMED_BY_P0F.to_owned()),
                 Relation::Sometimes => Some(condition(asked, &example, &rule.signature)),
                 Relation::Always => {
                     let decision = || self.signature_decision(place);
@@ -115,7 +123,7 @@ impl RuleSet {
 }
 
 /// What a signature of a compat list asks for beyond what it says: to be the one of its list that p0f chooses. Which that is
-/// depends on all of a SYN, and a fuzzy match is none that a signature alone can tell.
+/// depends on all of a SYN that p0f sees.
 const NAMED_BY_P0F: &str = "p0f 3.09b chooses it of its list";
 
 /// The rules come in the order of verdicts, so that the first with an opinion decides.

@@ -220,20 +220,30 @@ impl SignatureRule {
 
 /// The table of the signatures of these rules, which are in the order of verdicts.
 pub(crate) fn signature_table(rules: &[SignatureRule]) -> SignatureTable<SignatureMatch> {
-    let mut databases: BTreeMap<ListId, Vec<(u32, CompatSignature, SignatureMatch)>> = BTreeMap::new();
-    let mut others = Vec::new();
+    let said = |(place, rule): (u32, &SignatureRule)| SignatureMatch::of(place, rule);
+    let others = (0..).zip(rules).filter(|(_, rule)| rule.as_compat().is_none());
+    let others = others.map(|(place, rule)| (rule.signature.clone(), said((place, rule))));
+    SignatureTable::build(others).with_compat(compat_lists(rules, said).into_values())
+}
+
+/// A table for each list with `p0f = "compat"`, which tells the place of the signature that p0f would name.
+pub(crate) fn compat_tables(rules: &[SignatureRule]) -> BTreeMap<ListId, SignatureTable<u32>> {
+    let lists = compat_lists(rules, |(place, _)| place).into_iter();
+    lists.map(|(list, signatures)| (list, SignatureTable::default().with_compat([signatures]))).collect()
+}
+
+/// The signatures of each list with `p0f = "compat"`, in the order of its file, with what `said` says of each.
+fn compat_lists<V>(
+    rules: &[SignatureRule],
+    said: impl Fn((u32, &SignatureRule)) -> V,
+) -> BTreeMap<ListId, Vec<(CompatSignature, V)>> {
+    let mut lists: BTreeMap<ListId, BTreeMap<u32, (CompatSignature, V)>> = BTreeMap::new();
     for (place, rule) in (0..).zip(rules) {
-        let said = SignatureMatch::of(place, rule);
-        match rule.as_compat() {
-            Some(signature) => databases.entry(rule.list).or_default().push((rule.line, signature, said)),
-            None => others.push((rule.signature.clone(), said)),
+        if let Some(signature) = rule.as_compat() {
+            lists.entry(rule.list).or_default().insert(rule.line, (signature, said((place, rule))));
         }
     }
-    let in_file_order = |mut database: Vec<(u32, CompatSignature, SignatureMatch)>| {
-        database.sort_by_key(|(line, ..)| *line);
-        database.into_iter().map(|(_, signature, said)| (signature, said))
-    };
-    SignatureTable::build(others).with_compat(databases.into_values().map(in_file_order))
+    lists.into_iter().map(|(list, signatures)| (list, signatures.into_values().collect())).collect()
 }
 
 /// What the signatures that match a SYN come to: the first of them, and the lists of all.

@@ -68,7 +68,12 @@ impl Example {
 
     /// Whether the signature matches it.
     pub(super) fn is_of(&self, signature: &Signature) -> bool {
-        self.syn().is_some_and(|syn| signature.matches(&Fingerprint::of(&syn)))
+        self.fingerprint().is_some_and(|seen| signature.matches(&seen))
+    }
+
+    /// What it shows; `None` if the options do not fit.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.syn().map(|syn| Fingerprint::of(&syn))
     }
 
     fn of_notation(notation: &Notation) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Whether a signature matches the SYNs that another describes: all, some or none of them.
 
-use synward_fingerprint::{Interval, Network, Signature};
+use synward_fingerprint::{Fingerprint, Interval, Network, Signature};
 use synward_wire::TcpFlags;
 
 use super::example::{ACK_SEEN, Example};
@@ -28,6 +28,28 @@ pub(super) fn relation(asked: &Signature, example: &Example, rule: &Signature) -
     let mut others = variants(&both, asked, rule).into_iter();
     let escapes = others.any(|other| !other.is_of(rule) && other.is_of(asked));
     if escapes { Relation::Sometimes } else { Relation::Always }
+}
+
+/// The same for a rule that `names` tells the SYNs of, rather than its signature alone: every SYN is asked about that comes of
+/// `example`, or of one that should satisfy both, by the change of one thing.
+pub(super) fn relation_by(
+    names: impl Fn(&Fingerprint) -> bool,
+    asked: &Signature,
+    example: &Example,
+    rule: &Signature,
+) -> Relation {
+    let starts = [example.clone(), example.bent_to(rule, asked)];
+    let syns = starts.into_iter().flat_map(|start| [variants(&start, asked, rule), vec![start]].concat());
+    let seen = syns.filter_map(|syn| syn.fingerprint()).filter(|seen| asked.matches(seen));
+    let (mut some, mut all) = (false, true);
+    for named in seen.map(|seen| names(&seen)) {
+        (some, all) = (some || named, all && named);
+    }
+    match (some, all) {
+        (false, _) => Relation::Never,
+        (true, true) => Relation::Always,
+        (true, false) => Relation::Sometimes,
+    }
 }
 
 /// The SYN with one thing changed that a signature can ask for: every value where there are few, else what lies just outside

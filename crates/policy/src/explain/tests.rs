@@ -180,18 +180,29 @@ fn what_leaves_a_value_open_has_no_verdict_but_its_equals() {
 }
 
 #[test]
-fn the_rank_of_a_signature_is_told_in_a_compat_list_only() {
-    let database = "classes = unix\n[tcp:request]\nlabel = g:unix:Test:\nsig = *:64:0:1460:1024,0:mss::0\n";
-    let asked: Signature = "4:64:0:1460:1024,0:mss::0".parse().unwrap();
-    for mode in [None, Some(P0fMode::Compat)] {
-        let (rules, _) = rules(&[("a", BLOCK_SYN, database)], |config| config.lists[0].p0f = mode);
-        let explained = rules.explain_syn(&asked).unwrap();
-        let expected = mode.map(|_| P0fRank { generic: true, program: false });
-        assert_eq!(explained.matches.iter().map(|found| found.compat).collect::<Vec<_>>(), [expected]);
-        // Which of a compat list decides, p0f's order tells, and not a signature alone.
-        assert_eq!(explained.matches[0].condition.is_some(), mode.is_some());
-        assert_eq!(explained.verdict.rule.is_some(), mode.is_none());
-    }
+fn a_compat_list_is_explained_by_what_p0f_would_choose() {
+    // Both signatures match a SYN with DF and without identification; p0f takes the specific one.
+    let database = "classes = unix\n[tcp:request]\nlabel = g:unix:Any:\nsig = *:64:0:*:1024,0:mss:df:0\n\
+        label = s:unix:One:\nsig = *:64:0:1460:1024,0:mss:df:0\n";
+    let ask = |mode, asked: &str| {
+        let rules = rules(&[("a", BLOCK_SYN, database)], |config| config.lists[0].p0f = mode);
+        let ranks = rules.0.explain_syn(&asked.parse().unwrap()).unwrap();
+        let ranks: Vec<_> = ranks.matches.iter().filter_map(|found| found.compat).collect();
+        (syn(&rules, asked), ranks.iter().map(|rank| rank.generic).collect::<Vec<_>>())
+    };
+    let (strict, compat) = (None, Some(P0fMode::Compat));
+    let (exact, other_mss) = ("4:64:0:1460:1024,0:mss:df:0", "4:64:0:1400:1024,0:mss:df:0");
+    assert_eq!(ask(strict, exact), (expect("drop fingerprint_block", &["a:6 decides", "a:4"]), vec![]));
+    assert_eq!(ask(compat, exact), (expect("drop fingerprint_block", &["a:6 decides"]), vec![false]));
+    assert_eq!(ask(compat, other_mss), (expect("drop fingerprint_block", &["a:4 decides"]), vec![true]));
+    // A TTL out of reach makes both fuzzy matches, of which p0f takes the first of the file.
+    let far = "4:200:0:1460:1024,0:mss:df:0";
+    assert_eq!(ask(strict, far), (expect("forward clean", &[]), vec![]));
+    assert_eq!(ask(compat, far), (expect("drop fingerprint_block", &["a:4 decides"]), vec![true]));
+    // MuonFP does not tell all that p0f looks at.
+    let open = ask(compat, "1024:2:1460:").0;
+    let chosen = ["a:6 if p0f 3.09b chooses it of its list", "a:4 if p0f 3.09b chooses it of its list"];
+    assert_eq!(open, expect("forward clean", &chosen));
 }
 
 const KINDS: [&[u8]; 7] = [
