@@ -58,7 +58,7 @@ impl Signatures {
         let bytes = fs::read(file).map_err(|error| fault(format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| fault("this is not UTF-8 text".to_owned()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        if is_p0f_database(text) {
+        if P0fDatabase::recognizes(text) {
             return Ok(Signatures { lines: p0f_database(text) });
         }
         refuse_addresses(file, text)?;
@@ -112,14 +112,6 @@ fn list_line(number: usize, text: &str) -> Line {
 
 fn at(fault: SignatureError, start: usize) -> SignatureError {
     SignatureError { span: fault.span.start + start..fault.span.end + start, ..fault }
-}
-
-/// Whether the first line that says something is one with which p0f's databases start: the classes, or a section.
-fn is_p0f_database(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(';'));
-    lines.next().is_some_and(|line| {
-        line.starts_with('[') || line.split_once('=').is_some_and(|(key, _)| key.trim() == "classes")
-    })
 }
 
 fn p0f_database(text: &str) -> Vec<Line> {
