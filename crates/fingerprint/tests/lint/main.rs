@@ -181,7 +181,7 @@ fn a_scanner_under_the_name_of_another_is_told() {
 #[test]
 fn stock_clients_are_named() {
     let windows = only("64240:2-1-3-1-1-4:1460:8", Kind::StockClient);
-    assert_eq!(windows.message, "this also matches a stock client: Windows 10");
+    assert_eq!(windows.message, "this also matches a stock client: Windows 10 and 11");
     let macos = only("65535:2-1-3-1-1-8-4-0:1460:6", Kind::StockClient);
     assert_eq!(macos.message, "this also matches stock clients: macOS or iOS and 1 more");
     assert_eq!(macos.help.as_deref(), Some("the others: macOS, ECN on"));
