@@ -1,6 +1,8 @@
 //! The entries of lists, as read.
 
+mod addresses;
 mod fingerprint;
+mod limit;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -11,8 +13,10 @@ use synward_fingerprint::{P0fDatabase, without_comment};
 
 use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
+pub(crate) use addresses::{Addresses, Span};
 pub use fingerprint::P0fRank;
 pub(crate) use fingerprint::SignatureEntry;
+pub(crate) use limit::check_total;
 
 /// A list as read: its entries, what was odd about them, and the lines that are none.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +29,7 @@ pub(crate) struct Entries {
 /// The entries of one list. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
-    /// Each prefix with its line.
-    Ip(Vec<(Prefix, u32)>),
+    Ip(Addresses),
     Fingerprint(Vec<SignatureEntry>),
 }
 
@@ -41,24 +44,14 @@ pub(crate) struct Refused {
 
 /// An address block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Prefix {
+enum Prefix {
     V4 { first: u32, length: u8 },
     V6 { first: u128, length: u8 },
 }
 
 impl Prefix {
-    /// Whether the address is in the block.
-    pub(crate) fn covers(self, address: IpAddr) -> bool {
-        match (self, address) {
-            (Self::V4 { length, .. }, IpAddr::V4(_)) | (Self::V6 { length, .. }, IpAddr::V6(_)) => {
-                mask(address, length) == self
-            }
-            _ => false,
-        }
-    }
-
     /// Number of leading bits that count.
-    pub(crate) fn length(self) -> u8 {
+    fn length(self) -> u8 {
         match self {
             Self::V4 { length, .. } | Self::V6 { length, .. } => length,
         }
@@ -97,34 +90,73 @@ impl Entries {
     /// # Errors
     /// When the file cannot be read, or has lines of which none can be understood: it is hardly the file that was meant.
     pub(crate) fn load(list: &List) -> Result<Self, Faults> {
-        let text = read_file(&list.file).map_err(|error| {
-            Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
-        })?;
-        let text = String::from_utf8(text).map_err(|error| not_text(&list.file, &error))?;
-        Self::parse(list, &text)
+        Self::parse(list, &Self::read(list)?)
     }
 
-    fn parse(list: &List, text: &str) -> Result<Self, Faults> {
+    /// The bytes of the file of a list.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is a pipe or a device, whose end may never come.
+    pub(crate) fn read(list: &List) -> Result<Vec<u8>, Faults> {
+        let fault = |error| Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name));
+        Ok(read_file(&list.file).map_err(fault)?)
+    }
+
+    /// The entries in the bytes of the file of a list. Of the list, `kind`, `file`, `name`, `allow_wide`, `eol` and `max_entries`
+    /// are asked.
+    ///
+    /// # Errors
+    /// When none of its lines can be understood, or it has more entries than it may.
+    pub(crate) fn parse(list: &List, text: &[u8]) -> Result<Self, Faults> {
+        let text = str::from_utf8(text).map_err(|error| not_text(&list.file, text, error))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = Reader { file: &list.file, refused: Told::default(), warnings: Told::default() };
         let content = match list.kind {
-            Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
+            Kind::Ip => Content::Ip(addresses(
+                reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes)),
+            )),
             Kind::Fingerprint if P0fDatabase::recognizes(text) => {
                 Content::Fingerprint(reader.read_p0f_database(text))
             }
             Kind::Fingerprint => Content::Fingerprint(reader.read_signatures(text, list.eol)),
         };
+        limit::check(list, content.len())?;
         reader.finish(content)
     }
 }
 
 impl Content {
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Ip(addresses) => addresses.len(),
+            Self::Fingerprint(signatures) => signatures.len(),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match self {
-            Self::Ip(prefixes) => prefixes.is_empty(),
+            Self::Ip(addresses) => addresses.is_empty(),
             Self::Fingerprint(signatures) => signatures.is_empty(),
         }
     }
+}
+
+fn addresses(prefixes: Vec<(Prefix, u32)>) -> Addresses {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for (prefix, line) in prefixes {
+        match prefix {
+            Prefix::V4 { first, length } => {
+                let free = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
+                v4.push(Span { start: first, end: first | free, line });
+            }
+            Prefix::V6 { first, length } => {
+                let free = u128::MAX.checked_shr(u32::from(length)).unwrap_or(0);
+                v6.push(Span { start: first, end: first | free, line });
+            }
+        }
+    }
+    Addresses::new(v4, v6)
 }
 
 /// Reads a whole file. Not a pipe or a device, whose end may never come.
@@ -135,9 +167,9 @@ fn read_file(file: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(file)
 }
 
-fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
-    let good = error.utf8_error().valid_up_to();
-    let line = error.as_bytes().get(..good).unwrap_or_default().split(|byte| *byte == b'\n').count();
+fn not_text(file: &Path, text: &[u8], error: std::str::Utf8Error) -> Diagnostic {
+    let good = error.valid_up_to();
+    let line = text.get(..good).unwrap_or_default().split(|byte| *byte == b'\n').count();
     Diagnostic::file(file, format!("line {line} is not UTF-8 text"))
         .with_help("a list is a text file with one entry on a line")
 }
@@ -328,20 +360,28 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide,
+            max_entries: None,
             eol: None,
             p0f: None,
         }
     }
 
     fn prefixes(text: &str) -> Vec<(String, u32)> {
-        match Entries::parse(&list(Kind::Ip, false), text).unwrap().content {
-            Content::Ip(entries) => entries.into_iter().map(|(p, line)| (p.to_string(), line)).collect(),
+        match Entries::parse(&list(Kind::Ip, false), text.as_bytes()).unwrap().content {
+            Content::Ip(Addresses { v4, v6 }) => {
+                let v4 = v4.iter().map(|span| (span.entry(), span.line));
+                v4.chain(v6.iter().map(|span| (span.entry(), span.line))).collect()
+            }
             Content::Fingerprint(_) => panic!("not a list of addresses"),
         }
     }
 
+    fn v4(start: u32, end: u32, line: u32) -> Content {
+        Content::Ip(Addresses::new(vec![Span { start, end, line }], Vec::new()))
+    }
+
     fn fault(text: &str) -> String {
-        Entries::parse(&list(Kind::Ip, false), text).unwrap_err().to_string()
+        Entries::parse(&list(Kind::Ip, false), text.as_bytes()).unwrap_err().to_string()
     }
 
     #[test]
@@ -354,8 +394,8 @@ mod tests {
 
     #[test]
     fn host_bits_are_masked_with_a_warning() {
-        let entries = Entries::parse(&list(Kind::Ip, false), "192.0.2.77/24\n").unwrap();
-        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0200, length: 24 }, 1)]));
+        let entries = Entries::parse(&list(Kind::Ip, false), b"192.0.2.77/24\n").unwrap();
+        assert_eq!(entries.content, v4(0xc000_0200, 0xc000_02ff, 1));
         let warning = entries.warnings[0].to_string();
         assert!(warning.contains("read as 192.0.2.0/24") && warning.contains("test.txt:1:1"), "{warning}");
     }
@@ -364,7 +404,7 @@ mod tests {
     fn a_slip_of_the_pen_blocks_nobody() {
         assert!(fault("1.2.3.4/0").contains("allow_wide"));
         assert!(fault("2000::/3").contains("/3 covers too much"));
-        assert!(Entries::parse(&list(Kind::Ip, true), "0.0.0.0/0\n::/0").is_ok());
+        assert!(Entries::parse(&list(Kind::Ip, true), b"0.0.0.0/0\n::/0").is_ok());
         assert_eq!(prefixes("10.0.0.0/8")[0].0, "10.0.0.0/8");
     }
 
@@ -393,8 +433,8 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_left_out_and_the_others_are_read() {
-        let entries = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\n 10.0.0.0/33\n").unwrap();
-        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0201, length: 32 }, 2)]));
+        let entries = Entries::parse(&list(Kind::Ip, false), b"x\n192.0.2.1\n 10.0.0.0/33\n").unwrap();
+        assert_eq!(entries.content, v4(0xc000_0201, 0xc000_0201, 2));
         assert_eq!(entries.refused.lines, 2);
         let shown = shown(&entries.refused);
         assert!(shown[0].contains("test.txt:1:1") && shown[1].contains("test.txt:3:11"), "{shown:?}");
@@ -402,16 +442,16 @@ mod tests {
 
     #[test]
     fn a_list_of_nothing_but_bad_lines_is_refused_and_an_empty_one_is_not() {
-        let faults = Entries::parse(&list(Kind::Ip, false), "# list\nx\ny\n").unwrap_err();
+        let faults = Entries::parse(&list(Kind::Ip, false), b"# list\nx\ny\n").unwrap_err();
         assert_eq!(faults.iter().count(), 2);
-        let empty = Entries::parse(&list(Kind::Ip, false), "# list\n").unwrap();
+        let empty = Entries::parse(&list(Kind::Ip, false), b"# list\n").unwrap();
         assert_eq!(empty.refused, Refused::default());
     }
 
     #[test]
     fn what_a_long_list_repeats_is_counted() {
         let text = "192.0.2.7/24\n".repeat(50) + &"x\n".repeat(30);
-        let entries = Entries::parse(&list(Kind::Ip, false), &text).unwrap();
+        let entries = Entries::parse(&list(Kind::Ip, false), text.as_bytes()).unwrap();
         assert_eq!(entries.warnings.len(), TOLD + 1);
         assert!(entries.warnings[TOLD].to_string().contains("and 40 more"));
         assert_eq!((entries.refused.lines, entries.refused.told.len()), (30, TOLD + 1));
