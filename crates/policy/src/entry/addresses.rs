@@ -70,14 +70,22 @@ impl<A: Number> Span<A> {
 }
 
 impl Addresses {
-    /// The spans of a list, in any order and with repetitions.
-    pub(crate) fn new(mut v4: Vec<Span<u32>>, mut v6: Vec<Span<u128>>) -> Self {
-        tidy(&mut v4);
-        tidy(&mut v6);
+    /// The spans in order, what is repeated only once.
+    pub(super) fn tidy(self) -> Self {
+        let Self { mut v4, mut v6 } = self.sorted();
+        leave_first(&mut v4);
+        leave_first(&mut v6);
         Self { v4, v6 }
     }
 
-    /// Number of distinct entries.
+    /// The spans in order, with repetitions.
+    pub(super) fn sorted(mut self) -> Self {
+        sort(&mut self.v4);
+        sort(&mut self.v6);
+        self
+    }
+
+    /// Number of entries.
     pub(crate) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
@@ -93,9 +101,11 @@ impl Addresses {
     }
 }
 
-/// Sorts the spans, and leaves the first of equal ones.
-fn tidy<A: Number>(spans: &mut Vec<Span<A>>) {
+fn sort<A: Number>(spans: &mut [Span<A>]) {
     spans.sort_unstable_by_key(|span| (span.start, Reverse(span.end), span.line));
+}
+
+fn leave_first<A: Number>(spans: &mut Vec<Span<A>>) {
     spans.dedup_by_key(|span| (span.start, span.end));
     spans.shrink_to_fit();
 }
@@ -111,7 +121,7 @@ mod tests {
     #[test]
     fn spans_are_sorted_the_widest_first_and_what_is_repeated_is_there_once() {
         let spans = [v4(9, 9, 1), v4(4, 7, 2), v4(4, 5, 3), v4(9, 9, 4), v4(4, 7, 5)];
-        let sorted = Addresses::new(spans.to_vec(), Vec::new());
+        let sorted = Addresses { v4: spans.to_vec(), v6: Vec::new() }.tidy();
         assert_eq!(sorted.v4, [v4(4, 7, 2), v4(4, 5, 3), v4(9, 9, 1)]);
         assert_eq!((sorted.len(), sorted.is_empty()), (3, false));
         assert_eq!(sorted.memory_usage(), 3 * 12);
