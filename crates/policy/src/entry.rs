@@ -5,6 +5,7 @@ mod addresses;
 mod fingerprint;
 mod limit;
 mod lines;
+mod lint;
 mod meant;
 mod quick;
 
@@ -20,6 +21,7 @@ pub(crate) use addresses::{Addresses, Span};
 pub use fingerprint::P0fRank;
 pub(crate) use fingerprint::SignatureEntry;
 pub(crate) use limit::check_total;
+pub use lint::{AddressFinding, AddressFindingKind, AddressList};
 
 /// A list as read: its entries, what was odd about them, and the lines that are none.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,7 +127,7 @@ fn not_text(file: &Path, text: &[u8], error: std::str::Utf8Error) -> Diagnostic 
 const TOLD: usize = 10;
 
 /// Diagnostics of one list.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Told {
     first: Vec<Diagnostic>,
     count: usize,

@@ -86,6 +86,10 @@ impl<'a> Line<'a> {
         (Self { number, bytes, before_comment }, parts.next().unwrap_or_default())
     }
 
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// What the line holds beside blanks and a comment.
     pub(super) fn entry(&self) -> &str {
         self.before_comment.trim()
