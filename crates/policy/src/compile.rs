@@ -1,7 +1,7 @@
 //! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use synward_fingerprint::{Notation, Signature};
@@ -9,10 +9,10 @@ use synward_prefix::{BuildError, IpTable, Table};
 
 use crate::config::{Config, List, ListAction, ListDirection, Mode, P0fMode};
 use crate::diagnostic::{Diagnostic, Faults, Warning};
-use crate::entry::{Content, Entries, Prefix, SignatureEntry};
+use crate::entry::{Addresses, Content, Entries, SignatureEntry, Span, check_total};
 use crate::names::{ListId, ListNames, MAX_LISTS};
-use crate::rules::{Cover, ListSummary, PrefixRule, RuleSet, SignatureRule, signature_table};
-use crate::sweep::{Address, Block, sweep};
+use crate::rules::{AddressSpan, Cover, ListSummary, PrefixRule, RuleSet, SignatureRule, signature_table};
+use crate::sweep::{Block, sweep};
 use crate::verdict::{Action, Decision, Opinion, Reason, RuleId};
 
 /// The most fingerprint lists: the lists that match one SYN are collected in the bits of a word.
@@ -44,6 +44,7 @@ impl RuleSet {
             all_read &= added.is_ok();
             refused.extend(added.unwrap_or_else(Vec::from));
         }
+        check_total(config.lists.iter().zip(builder.lists.iter().map(|list| list.entries)))?;
         if !all_read {
             Faults::check(std::mem::take(&mut refused))?;
         }
@@ -85,16 +86,14 @@ impl Builder {
         let id = names.id(&list.name).ok_or_else(|| too_many_names(&config.file))?;
         let (action, enforced) = (Action::from(list.action), list.is_enforced(config.bridge.mode));
         let count = match entries.content {
-            Content::Ip(prefixes) => {
-                let count = prefixes.len();
+            Content::Ip(addresses) => {
                 let direction = list.direction();
-                self.prefixes.extend(prefixes.into_iter().map(|(prefix, line)| PrefixEntry {
-                    rule: PrefixRule { prefix, list: id, line },
-                    action,
-                    enforced,
-                    direction,
-                }));
-                count
+                let entry =
+                    |span| PrefixEntry { rule: PrefixRule { span, list: id }, action, enforced, direction };
+                let Addresses { v4, v6 } = &addresses;
+                self.prefixes.extend(v4.iter().map(|span| entry(AddressSpan::V4(*span))));
+                self.prefixes.extend(v6.iter().map(|span| entry(AddressSpan::V6(*span))));
+                addresses.len()
             }
             Content::Fingerprint(signatures) => self.add_signatures(config, list, id, signatures)?,
         };
@@ -197,8 +196,8 @@ struct Covers<'a> {
     known: HashMap<Vec<Owner>, u32>,
 }
 
-/// A prefix as the sweep sees it: by length, the longest first, then as in the configuration.
-type Owner = (Reverse<u8>, usize);
+/// A span as the sweep sees it: the narrowest first, then as in the configuration.
+type Owner = (u128, usize);
 
 impl<'a> Covers<'a> {
     fn new(prefixes: &'a [PrefixEntry]) -> Self {
@@ -208,16 +207,14 @@ impl<'a> Covers<'a> {
     /// The table of the prefixes whose lists apply to a direction.
     fn table(&mut self, applies: impl Fn(ListDirection) -> bool) -> Result<IpTable, BuildError> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        // What a list repeats says nothing new, and would make the sweep quadratic.
-        let mut seen = HashSet::new();
         for (place, entry) in self.prefixes.iter().enumerate() {
-            if !applies(entry.direction) || !seen.insert((entry.rule.prefix, entry.rule.list)) {
+            if !applies(entry.direction) {
                 continue;
             }
-            let owner = (Reverse(entry.rule.prefix.length()), place);
-            match entry.rule.prefix {
-                Prefix::V4 { first, length } => v4.push(block(first, 32 - u32::from(length), owner)),
-                Prefix::V6 { first, length } => v6.push(block(first, 128 - u32::from(length), owner)),
+            let owner = (entry.rule.span.steps(), place);
+            match entry.rule.span {
+                AddressSpan::V4(Span { start, end, .. }) => v4.push(Block { start, end, owner }),
+                AddressSpan::V6(Span { start, end, .. }) => v6.push(Block { start, end, owner }),
             }
         }
         let v4 = sweep(&v4, |owners| self.cover(owners));
@@ -268,26 +265,4 @@ fn decision(action: Action, place: usize) -> Decision {
 /// A place in a table. Tables of 2^32 entries do not fit into the memory of any machine that runs this.
 fn number(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-/// The block of all addresses from `first` whose last `free` bits are free.
-fn block<A: Address + Bits>(first: A, free: u32, owner: Owner) -> Block<A, Owner> {
-    Block { start: first, end: first.with_low_bits(free), owner }
-}
-
-trait Bits {
-    /// The number with its lowest `count` bits set.
-    fn with_low_bits(self, count: u32) -> Self;
-}
-
-impl Bits for u32 {
-    fn with_low_bits(self, count: u32) -> Self {
-        self | Self::MAX.checked_shr(32 - count).unwrap_or(0)
-    }
-}
-
-impl Bits for u128 {
-    fn with_low_bits(self, count: u32) -> Self {
-        self | Self::MAX.checked_shr(128 - count).unwrap_or(0)
-    }
 }

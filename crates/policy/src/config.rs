@@ -1,6 +1,7 @@
 //! The configuration file.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -150,6 +151,8 @@ pub struct List {
     /// Whether prefixes wider than /8 (IPv4) or /16 (IPv6) are taken.
     #[serde(default)]
     pub allow_wide: bool,
+    /// The most entries that it may have. All lists that do not say it may have [`List::MAX_ENTRIES`] together.
+    pub max_entries: Option<NonZeroUsize>,
     /// What the EOLs at the end of the options mean to a list of signatures.
     pub eol: Option<Eol>,
     /// How p0f's signatures of the list are matched: strictly, when it is not given.
@@ -261,6 +264,14 @@ impl Control {
 }
 
 impl List {
+    /// The most entries of all lists together that have no `max_entries`: ten million, for which the memory of a small machine is enough.
+    pub const MAX_ENTRIES: usize = 10_000_000;
+
+    /// The most entries that the list may have by itself.
+    pub fn max_entries(&self) -> usize {
+        self.max_entries.map_or(Self::MAX_ENTRIES, NonZeroUsize::get)
+    }
+
     /// Whether its decisions are carried out in a bridge of this mode.
     pub fn is_enforced(&self, bridge: Mode) -> bool {
         bridge == Mode::Enforce && self.mode != Some(Mode::Monitor)

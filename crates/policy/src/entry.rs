@@ -1,18 +1,27 @@
 //! The entries of lists, as read.
 
+mod address;
+mod addresses;
 mod fingerprint;
+mod limit;
+mod lines;
+mod lint;
+mod meant;
+mod quick;
 
-use std::net::IpAddr;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::{fmt, io};
 
 use synward_fingerprint::{P0fDatabase, without_comment};
 
 use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
+pub(crate) use addresses::{Addresses, Span};
 pub use fingerprint::P0fRank;
 pub(crate) use fingerprint::SignatureEntry;
+pub(crate) use limit::check_total;
+pub use lint::{AddressFinding, AddressFindingKind, AddressList};
 
 /// A list as read: its entries, what was odd about them, and the lines that are none.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +34,7 @@ pub(crate) struct Entries {
 /// The entries of one list. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
-    /// Each prefix with its line.
-    Ip(Vec<(Prefix, u32)>),
+    Ip(Addresses),
     Fingerprint(Vec<SignatureEntry>),
 }
 
@@ -39,46 +47,8 @@ pub(crate) struct Refused {
     pub(crate) told: Vec<Diagnostic>,
 }
 
-/// An address block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Prefix {
-    V4 { first: u32, length: u8 },
-    V6 { first: u128, length: u8 },
-}
-
-impl Prefix {
-    /// Whether the address is in the block.
-    pub(crate) fn covers(self, address: IpAddr) -> bool {
-        match (self, address) {
-            (Self::V4 { length, .. }, IpAddr::V4(_)) | (Self::V6 { length, .. }, IpAddr::V6(_)) => {
-                mask(address, length) == self
-            }
-            _ => false,
-        }
-    }
-
-    /// Number of leading bits that count.
-    pub(crate) fn length(self) -> u8 {
-        match self {
-            Self::V4 { length, .. } | Self::V6 { length, .. } => length,
-        }
-    }
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (address, width): (IpAddr, u8) = match *self {
-            Self::V4 { first, .. } => (std::net::Ipv4Addr::from_bits(first).into(), 32),
-            Self::V6 { first, .. } => (std::net::Ipv6Addr::from_bits(first).into(), 128),
-        };
-        match self.length() {
-            length if length == width => write!(f, "{address}"),
-            length => write!(f, "{address}/{length}"),
-        }
-    }
-}
-
 /// What is wrong with an entry: which bytes of it, why, and what to do.
+#[derive(Debug)]
 struct EntryFault {
     span: Range<usize>,
     message: String,
@@ -97,33 +67,44 @@ impl Entries {
     /// # Errors
     /// When the file cannot be read, or has lines of which none can be understood: it is hardly the file that was meant.
     pub(crate) fn load(list: &List) -> Result<Self, Faults> {
-        let text = read_file(&list.file).map_err(|error| {
-            Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
-        })?;
-        let text = String::from_utf8(text).map_err(|error| not_text(&list.file, &error))?;
-        Self::parse(list, &text)
+        Self::parse(list, &Self::read(list)?)
     }
 
-    fn parse(list: &List, text: &str) -> Result<Self, Faults> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader { file: &list.file, refused: Told::default(), warnings: Told::default() };
+    /// The bytes of the file of a list.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is a pipe or a device, whose end may never come.
+    pub(crate) fn read(list: &List) -> Result<Vec<u8>, Faults> {
+        let fault = |error| Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name));
+        Ok(read_file(&list.file).map_err(fault)?)
+    }
+
+    /// The entries in the bytes of the file of a list. Of the list, `kind`, `file`, `name`, `allow_wide`, `eol` and `max_entries`
+    /// are asked.
+    ///
+    /// # Errors
+    /// When none of its lines can be understood, or it has more entries than it may.
+    pub(crate) fn parse(list: &List, text: &[u8]) -> Result<Self, Faults> {
+        let mut reader = Reader::new(&list.file);
         let content = match list.kind {
-            Kind::Ip => Content::Ip(reader.read(text, |entry, notes| prefix(entry, list.allow_wide, notes))),
-            Kind::Fingerprint if P0fDatabase::recognizes(text) => {
-                Content::Fingerprint(reader.read_p0f_database(text))
-            }
-            Kind::Fingerprint => Content::Fingerprint(reader.read_signatures(text, list.eol)),
+            Kind::Ip => Content::Ip(reader.list_of_addresses(list, text)?),
+            Kind::Fingerprint => Content::Fingerprint(reader.list_of_signatures(list, text)?),
         };
         reader.finish(content)
     }
 }
 
 impl Content {
-    fn is_empty(&self) -> bool {
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Ip(prefixes) => prefixes.is_empty(),
-            Self::Fingerprint(signatures) => signatures.is_empty(),
+            Self::Ip(addresses) => addresses.len(),
+            Self::Fingerprint(signatures) => signatures.len(),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -135,9 +116,9 @@ fn read_file(file: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(file)
 }
 
-fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
-    let good = error.utf8_error().valid_up_to();
-    let line = error.as_bytes().get(..good).unwrap_or_default().split(|byte| *byte == b'\n').count();
+fn not_text(file: &Path, text: &[u8], error: std::str::Utf8Error) -> Diagnostic {
+    let good = error.valid_up_to();
+    let line = text.get(..good).unwrap_or_default().split(|byte| *byte == b'\n').count();
     Diagnostic::file(file, format!("line {line} is not UTF-8 text"))
         .with_help("a list is a text file with one entry on a line")
 }
@@ -146,7 +127,7 @@ fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
 const TOLD: usize = 10;
 
 /// Diagnostics of one list.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Told {
     first: Vec<Diagnostic>,
     count: usize,
@@ -175,7 +156,28 @@ struct Reader<'a> {
     warnings: Told,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(file: &'a Path) -> Self {
+        Self { file, refused: Told::default(), warnings: Told::default() }
+    }
+
+    fn list_of_addresses(&mut self, list: &List, text: &[u8]) -> Result<Addresses, Faults> {
+        let written = self.read_addresses(text, list.allow_wide, list.max_entries());
+        limit::check(list, written.count)?;
+        Ok(written.addresses.tidy())
+    }
+
+    fn list_of_signatures(&mut self, list: &List, text: &[u8]) -> Result<Vec<SignatureEntry>, Faults> {
+        let text = str::from_utf8(text).map_err(|error| not_text(&list.file, text, error))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let signatures = match P0fDatabase::recognizes(text) {
+            true => self.read_p0f_database(text),
+            false => self.read_signatures(text, list.eol),
+        };
+        limit::check(list, signatures.len())?;
+        Ok(signatures)
+    }
+
     /// Reads each line that is more than a comment; `parse` is given the entry and where to note what it mends.
     fn read<T>(
         &mut self,
@@ -219,203 +221,5 @@ fn locate(file: &Path, number: u32, line: &str, entry: &str, fault: EntryFault) 
     Diagnostic { help: fault.help, ..Diagnostic::at(file, place, fault.message) }
 }
 
-/// The widest prefixes that a list may hold without `allow_wide`: a slip of the pen blocks no continent.
-const WIDEST_V4: u8 = 8;
-const WIDEST_V6: u8 = 16;
-
-fn prefix(entry: &str, allow_wide: bool, notes: &mut Vec<EntryFault>) -> Result<Prefix, EntryFault> {
-    let (address, length) = match entry.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (entry, None),
-    };
-    let at = 0..address.len();
-    let parsed: IpAddr = address.parse().map_err(|_| not_an_address(at.clone(), address))?;
-    let width = if parsed.is_ipv4() { 32 } else { 128 };
-    let length_at = address.len() + 1..entry.len();
-    let length = length.map_or(Ok(width), |text| prefix_length(text, width, length_at.clone()))?;
-    refuse_mapped(parsed, at.clone())?;
-    if !allow_wide && length < if parsed.is_ipv4() { WIDEST_V4 } else { WIDEST_V6 } {
-        return Err(too_wide(entry, length));
-    }
-    let masked = mask(parsed, length);
-    if first(masked) != parsed {
-        let message = format!("{entry} has bits set behind its prefix: read as {masked}");
-        notes.push(EntryFault::new(
-            at,
-            message,
-            format!("write {masked}, or the address alone if only it is meant"),
-        ));
-    }
-    Ok(masked)
-}
-
-fn not_an_address(span: Range<usize>, text: &str) -> EntryFault {
-    let help = if text.contains('-') || text.contains(' ') {
-        "write one address or one prefix on a line: ranges are not read by this version"
-    } else if text.contains('%') {
-        "write the address without its zone"
-    } else if text.split('.').any(|part| part.len() > 1 && part.starts_with('0')) {
-        "write the numbers without leading zeros: some programs read them as octal"
-    } else if text.contains([':', '_']) && text.contains('-') || text.ends_with(":::") {
-        "this looks like a signature: it belongs into a list with kind = \"fingerprint\""
-    } else {
-        "write an IPv4 or IPv6 address like 192.0.2.1, or a prefix like 192.0.2.0/24 or 2001:db8::/32"
-    };
-    EntryFault::new(span, format!("`{text}` is not an IP address"), help)
-}
-
-fn prefix_length(text: &str, width: u8, span: Range<usize>) -> Result<u8, EntryFault> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !(text.len() > 1 && text.starts_with('0'));
-    let length = text.parse::<u8>().ok().filter(|length| digits && *length <= width);
-    let help = if text.contains('.') {
-        "write the number of leading bits: 24 for 255.255.255.0".to_owned()
-    } else {
-        format!("write a number from 0 to {width}")
-    };
-    length.ok_or_else(|| EntryFault::new(span, format!("`{text}` is not a prefix length"), help))
-}
-
-fn refuse_mapped(address: IpAddr, span: Range<usize>) -> Result<(), EntryFault> {
-    let IpAddr::V6(v6) = address else { return Ok(()) };
-    match v6.to_ipv4_mapped() {
-        None => Ok(()),
-        Some(v4) => {
-            let message = "an IPv4-mapped address never appears in a frame";
-            Err(EntryFault::new(span, message, format!("write {v4}")))
-        }
-    }
-}
-
-fn too_wide(entry: &str, length: u8) -> EntryFault {
-    let message = format!("a prefix of /{length} covers too much to be meant");
-    let help = format!(
-        "if it is, write `allow_wide = true` in the list (refused: wider than /{WIDEST_V4} for IPv4, /{WIDEST_V6} for IPv6)"
-    );
-    EntryFault::new(0..entry.len(), message, help)
-}
-
-fn mask(address: IpAddr, length: u8) -> Prefix {
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-            Prefix::V4 { first: v4.to_bits() & mask, length }
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-            Prefix::V6 { first: v6.to_bits() & mask, length }
-        }
-    }
-}
-
-fn first(prefix: Prefix) -> IpAddr {
-    match prefix {
-        Prefix::V4 { first, .. } => std::net::Ipv4Addr::from_bits(first).into(),
-        Prefix::V6 { first, .. } => std::net::Ipv6Addr::from_bits(first).into(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ListAction;
-
-    fn list(kind: Kind, allow_wide: bool) -> List {
-        List {
-            name: "test".into(),
-            kind,
-            action: ListAction::Block,
-            file: "lists/test.txt".into(),
-            mode: None,
-            direction: None,
-            allow_wide,
-            eol: None,
-            p0f: None,
-        }
-    }
-
-    fn prefixes(text: &str) -> Vec<(String, u32)> {
-        match Entries::parse(&list(Kind::Ip, false), text).unwrap().content {
-            Content::Ip(entries) => entries.into_iter().map(|(p, line)| (p.to_string(), line)).collect(),
-            Content::Fingerprint(_) => panic!("not a list of addresses"),
-        }
-    }
-
-    fn fault(text: &str) -> String {
-        Entries::parse(&list(Kind::Ip, false), text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn addresses_and_prefixes_are_read_with_comments_and_any_line_ends() {
-        let text =
-            "\u{feff}# header\r\n192.0.2.1\r\n\r\n  198.51.100.0/24  # office\n2001:db8::/32\n2001:db8::1";
-        let expected = [("192.0.2.1", 2), ("198.51.100.0/24", 4), ("2001:db8::/32", 5), ("2001:db8::1", 6)];
-        assert_eq!(prefixes(text), expected.map(|(text, line)| (text.to_owned(), line)));
-    }
-
-    #[test]
-    fn host_bits_are_masked_with_a_warning() {
-        let entries = Entries::parse(&list(Kind::Ip, false), "192.0.2.77/24\n").unwrap();
-        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0200, length: 24 }, 1)]));
-        let warning = entries.warnings[0].to_string();
-        assert!(warning.contains("read as 192.0.2.0/24") && warning.contains("test.txt:1:1"), "{warning}");
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_blocks_nobody() {
-        assert!(fault("1.2.3.4/0").contains("allow_wide"));
-        assert!(fault("2000::/3").contains("/3 covers too much"));
-        assert!(Entries::parse(&list(Kind::Ip, true), "0.0.0.0/0\n::/0").is_ok());
-        assert_eq!(prefixes("10.0.0.0/8")[0].0, "10.0.0.0/8");
-    }
-
-    #[test]
-    fn each_fault_says_where_and_what_to_type() {
-        for (text, place, help) in [
-            ("\n 10.0.0.0/33", "test.txt:2:11", "from 0 to 32"),
-            ("::1/129", "test.txt:1:5", "from 0 to 128"),
-            ("10.0.0.0/08", "test.txt:1:10", "from 0 to 32"),
-            ("10.0.0.0/255.0.0.0", "test.txt:1:10", "leading bits"),
-            ("012.0.0.1", "test.txt:1:1", "leading zeros"),
-            ("fe80::1%eth0", "test.txt:1:1", "zone"),
-            ("10.0.0.1-10.0.0.9", "test.txt:1:1", "one prefix on a line"),
-            ("::ffff:192.0.2.1", "test.txt:1:1", "write 192.0.2.1"),
-            ("1024:::", "test.txt:1:1", "kind = \"fingerprint\""),
-            ("example.org", "test.txt:1:1", "like 192.0.2.1"),
-        ] {
-            let shown = fault(text);
-            assert!(shown.contains(place) && shown.contains(help), "{text}: {shown}");
-        }
-    }
-
-    fn shown(refused: &Refused) -> Vec<String> {
-        refused.told.iter().map(Diagnostic::to_string).collect()
-    }
-
-    #[test]
-    fn a_bad_line_is_left_out_and_the_others_are_read() {
-        let entries = Entries::parse(&list(Kind::Ip, false), "x\n192.0.2.1\n 10.0.0.0/33\n").unwrap();
-        assert_eq!(entries.content, Content::Ip(vec![(Prefix::V4 { first: 0xc000_0201, length: 32 }, 2)]));
-        assert_eq!(entries.refused.lines, 2);
-        let shown = shown(&entries.refused);
-        assert!(shown[0].contains("test.txt:1:1") && shown[1].contains("test.txt:3:11"), "{shown:?}");
-    }
-
-    #[test]
-    fn a_list_of_nothing_but_bad_lines_is_refused_and_an_empty_one_is_not() {
-        let faults = Entries::parse(&list(Kind::Ip, false), "# list\nx\ny\n").unwrap_err();
-        assert_eq!(faults.iter().count(), 2);
-        let empty = Entries::parse(&list(Kind::Ip, false), "# list\n").unwrap();
-        assert_eq!(empty.refused, Refused::default());
-    }
-
-    #[test]
-    fn what_a_long_list_repeats_is_counted() {
-        let text = "192.0.2.7/24\n".repeat(50) + &"x\n".repeat(30);
-        let entries = Entries::parse(&list(Kind::Ip, false), &text).unwrap();
-        assert_eq!(entries.warnings.len(), TOLD + 1);
-        assert!(entries.warnings[TOLD].to_string().contains("and 40 more"));
-        assert_eq!((entries.refused.lines, entries.refused.told.len()), (30, TOLD + 1));
-        assert!(shown(&entries.refused)[TOLD].contains("and 20 more"));
-        assert!(fault(&"x\n".repeat(50)).contains("and 40 more"));
-    }
-}
+mod tests;

@@ -49,14 +49,12 @@ impl RuleSet {
         let opinion = self.cover(direction, address).map(|cover| cover.opinion).unwrap_or_default();
         let mut covering: Vec<_> = (0..)
             .zip(&self.prefix_rules)
-            .filter(|(_, rule)| rule.prefix.covers(address))
+            .filter(|(_, rule)| rule.span.covers(address))
             .filter_map(|(place, rule)| Some((place, rule, self.list(rule.list)?)))
             .filter(|(_, _, list)| applies(list, direction))
             .collect();
         // A stable sort: what is equal stays in the order of the configuration.
-        covering.sort_by_key(|(_, rule, list)| {
-            (list.action == ListAction::Block, std::cmp::Reverse(rule.prefix.length()))
-        });
+        covering.sort_by_key(|(_, rule, list)| (list.action == ListAction::Block, rule.span.steps()));
         let matches = covering.into_iter().filter_map(|(place, rule, list)| prefix_match(place, rule, list));
         Explanation { verdict: opinion.verdict(Reason::Clean), matches: matches.collect() }
     }
@@ -138,13 +136,13 @@ fn applies(list: &ListSummary, direction: Direction) -> bool {
     }
 }
 
-fn prefix_match(place: usize, rule: &PrefixRule, list: &ListSummary) -> Option<Match> {
-    let PrefixRule { prefix, list: id, line } = *rule;
+fn prefix_match(place: usize, rule: &PrefixRule, of: &ListSummary) -> Option<Match> {
+    let PrefixRule { span, list } = *rule;
     Some(Match {
         rule: RuleId::new(place)?,
-        description: RuleDescription { list: id, line, entry: prefix.to_string() },
-        action: list.action,
-        enforced: list.enforced,
+        description: RuleDescription { list, line: span.line(), entry: span.entry() },
+        action: of.action,
+        enforced: of.enforced,
         condition: None,
         compat: None,
     })

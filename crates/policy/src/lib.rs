@@ -29,7 +29,7 @@ pub use config::{
     OnFailure, P0fMode, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
-pub use entry::P0fRank;
+pub use entry::{AddressFinding, AddressFindingKind, AddressList, P0fRank};
 pub use explain::{Explanation, Match};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;

@@ -8,7 +8,7 @@ use synward_prefix::IpTable;
 use synward_wire::{Oddity, Packet, SynFacts};
 
 use crate::config::{ListAction, ListDirection};
-use crate::entry::{P0fRank, Prefix};
+use crate::entry::{P0fRank, Span};
 use crate::names::ListId;
 use crate::profile::Profile;
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
@@ -55,12 +55,52 @@ pub(crate) struct Cover {
     pub(crate) last_list: u32,
 }
 
-/// Where a prefix came from.
+/// The addresses that a line names, and the list that it is of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PrefixRule {
-    pub(crate) prefix: Prefix,
+    pub(crate) span: AddressSpan,
     pub(crate) list: ListId,
-    pub(crate) line: u32,
+}
+
+/// Addresses of either version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AddressSpan {
+    V4(Span<u32>),
+    V6(Span<u128>),
+}
+
+impl AddressSpan {
+    /// Whether the address is among them.
+    pub(crate) fn covers(&self, address: IpAddr) -> bool {
+        match (self, address) {
+            (Self::V4(span), IpAddr::V4(v4)) => (span.start..=span.end).contains(&v4.to_bits()),
+            (Self::V6(span), IpAddr::V6(v6)) => (span.start..=span.end).contains(&v6.to_bits()),
+            _ => false,
+        }
+    }
+
+    /// How far it is from the first to the last.
+    pub(crate) fn steps(&self) -> u128 {
+        match self {
+            Self::V4(span) => (span.end - span.start).into(),
+            Self::V6(span) => span.end - span.start,
+        }
+    }
+
+    pub(crate) fn line(&self) -> u32 {
+        match self {
+            Self::V4(span) => span.line,
+            Self::V6(span) => span.line,
+        }
+    }
+
+    /// The canonical text.
+    pub(crate) fn entry(&self) -> String {
+        match self {
+            Self::V4(span) => span.entry(),
+            Self::V6(span) => span.entry(),
+        }
+    }
 }
 
 /// Where a signature came from and what it does. In a rule set they are sorted: `allow` before `block`, then the one with fewer
@@ -128,8 +168,8 @@ impl RuleSet {
 
     /// The entry behind a rule of a verdict of this rule set; `None` when it is of another.
     pub fn describe(&self, rule: RuleId) -> Option<RuleDescription> {
-        if let Some(PrefixRule { prefix, list, line }) = self.prefix_rules.get(rule.index()) {
-            return Some(RuleDescription { list: *list, line: *line, entry: prefix.to_string() });
+        if let Some(PrefixRule { span, list }) = self.prefix_rules.get(rule.index()) {
+            return Some(RuleDescription { list: *list, line: span.line(), entry: span.entry() });
         }
         let rule = self.signature_rules.get(rule.index() - self.prefix_rules.len())?;
         Some(RuleDescription { list: rule.list, line: rule.line, entry: rule.signature.to_string() })

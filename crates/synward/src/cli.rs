@@ -217,7 +217,7 @@ pub(crate) enum Ip {
 
 #[derive(Debug, Args)]
 pub(crate) struct LintOptions {
-    /// A list of signatures, or a `p0f.fp`
+    /// A list of addresses or signatures, or a `p0f.fp`
     pub(crate) file: PathBuf,
     /// Print one JSON object a line
     #[arg(long)]

@@ -1,15 +1,15 @@
-//! `synward lint`: what is odd about a list of signatures.
+//! `synward lint`: what is odd about a list.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 use synward_fingerprint::lint::{self, Finding};
-use synward_policy::{Diagnostic, Place, Warning};
+use synward_policy::{AddressFinding, AddressList, Diagnostic, Place, Warning};
 
 use crate::cli::LintOptions;
 use crate::print_out;
-use crate::signatures::{Content, Entry, Line, Signatures};
+use crate::signatures::{Content, Entry, Line, Signatures, read_file};
 
 /// What is said of a line, in JSON.
 #[derive(Serialize)]
@@ -33,16 +33,27 @@ struct Located {
 
 pub(crate) fn lint(options: &LintOptions) -> Result<()> {
     let file = options.file.as_path();
-    let read = Signatures::load(file)?;
-    let found = found(file, &read);
-    for located in &found {
+    let bytes = read_file(file)?;
+    let (entries, found) = if AddressList::recognizes(&bytes) {
+        let list = AddressList::read(file, &bytes);
+        (list.len(), list.lint().into_iter().map(Located::from).collect())
+    } else {
+        let read = Signatures::read(file, bytes)?;
+        (entries(&read).count(), found(file, &read))
+    };
+    tell(options, entries, &found)
+}
+
+fn tell(options: &LintOptions, entries: usize, found: &[Located]) -> Result<()> {
+    let file = options.file.display();
+    for located in found {
         print_out(&located.text(options.json)?)?;
     }
     match found.len() {
         0 if options.json => Ok(()),
-        0 => print_out(&format!("{}: nothing found in {} entries\n", file.display(), entries(&read).count())),
-        1 => bail!("{}: 1 finding", file.display()),
-        count => bail!("{}: {count} findings", file.display()),
+        0 => print_out(&format!("{file}: nothing found in {entries} entries\n")),
+        1 => bail!("{file}: 1 finding"),
+        count => bail!("{file}: {count} findings"),
     }
 }
 
@@ -92,6 +103,14 @@ fn located(file: &Path, finding: Finding, written: &[(&Line, &Entry)]) -> Option
     let diagnostic = Diagnostic::at(file, Place::in_line(line.number, &line.text, span), message);
     let diagnostic = Diagnostic { help: finding.help, ..diagnostic };
     Some(Located { kind: finding.kind.name(), diagnostic, other_line: other.map(|other| other.number) })
+}
+
+impl From<AddressFinding> for Located {
+    fn from(finding: AddressFinding) -> Self {
+        let AddressFinding { kind, diagnostic, other_line } = finding;
+        let other_line = other_line.and_then(|line| usize::try_from(line).ok());
+        Self { kind: kind.name(), diagnostic, other_line }
+    }
 }
 
 impl Located {

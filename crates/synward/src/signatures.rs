@@ -1,14 +1,13 @@
 //! The files that `convert` and `lint` read: lists of signatures, and p0f's own database.
 
 use std::fs;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use synward_fingerprint::p0f::{Entry as P0fEntry, P0fDatabase};
 use synward_fingerprint::{Direction, Notation, Signature, SignatureError, Traits, without_comment};
-use synward_policy::{Diagnostic, Faults, Place};
+use synward_policy::{AddressList, Diagnostic, Faults, Place};
 
 /// A file of signatures, as read.
 pub(crate) struct Signatures {
@@ -54,17 +53,34 @@ impl Signatures {
     /// # Errors
     /// When it cannot be read, or holds addresses.
     pub(crate) fn load(file: &Path) -> Result<Signatures, Faults> {
+        Self::read(file, read_file(file)?)
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// When they are no text, or hold addresses.
+    pub(crate) fn read(file: &Path, bytes: Vec<u8>) -> Result<Signatures, Faults> {
         let fault = |message: String| Faults::from(Diagnostic::file(file, message));
-        let bytes = fs::read(file).map_err(|error| fault(format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| fault("this is not UTF-8 text".to_owned()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         if P0fDatabase::recognizes(text) {
             return Ok(Signatures { lines: p0f_database(text) });
         }
-        refuse_addresses(file, text)?;
+        if AddressList::recognizes(text.as_bytes()) {
+            return Err(fault("this is a list of addresses, and no list of signatures".to_owned()));
+        }
         let lines = (1..).zip(text.lines());
         Ok(Signatures { lines: lines.map(|(number, text)| list_line(number, text)).collect() })
     }
+}
+
+/// All bytes of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Faults> {
+    fs::read(file).map_err(|error| Diagnostic::file(file, format!("cannot be read: {error}")).into())
 }
 
 impl Line {
@@ -74,18 +90,6 @@ impl Line {
         let located = Diagnostic::at(file, place, fault.message.as_str());
         Diagnostic { help: fault.help.clone(), ..located }
     }
-}
-
-/// A list with addresses is another kind of list.
-fn refuse_addresses(file: &Path, text: &str) -> Result<(), Faults> {
-    let mut entries = text.lines().map(|line| without_comment(line).trim()).filter(|entry| !entry.is_empty());
-    let address = entries.next().map(|entry| entry.split_once('/').map_or(entry, |(address, _)| address));
-    if address.is_some_and(|address| address.parse::<IpAddr>().is_ok()) {
-        let fault = Diagnostic::file(file, "this is a list of addresses, and no list of signatures")
-            .with_help("`synward check` reads lists of addresses, with the configuration that names them");
-        return Err(fault.into());
-    }
-    Ok(())
 }
 
 fn list_line(number: usize, text: &str) -> Line {

@@ -50,17 +50,40 @@ fn findings_are_told_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn what_is_no_list_of_signatures_cannot_be_read() {
+fn what_is_no_list_cannot_be_read() {
     let folder = Folder::new("lint-unreadable");
-    folder.write("addresses.txt", "# office\n192.0.2.0/24\n");
     folder.write("bytes.txt", [0xff, b'\n']);
-    for (file, why) in
-        [("addresses.txt", "a list of addresses"), ("none.txt", "cannot be read"), ("bytes.txt", "not UTF-8")]
-    {
+    for (file, why) in [("none.txt", "cannot be read"), ("bytes.txt", "not UTF-8")] {
         let (code, said, complaint) = folder.run(&["lint", file]);
         assert_eq!((code, said.as_str()), (Some(78), ""), "{complaint}");
         assert!(complaint.contains(why), "{complaint}");
     }
+}
+
+#[test]
+fn a_list_of_addresses_is_read_as_such() {
+    let folder = Folder::new("lint-addresses");
+    folder.write("list.txt", "# office\n8.8.8.0/24\n8.8.8.7  # twice\n 10.1.2.3/16\n1.2.3.4:80\n8.8.8.0/24\n");
+    let (code, said, complaint) = folder.run(&["lint", "list.txt", "--json"]);
+    assert_eq!((code, complaint.as_str()), (Some(1), "synward: list.txt: 5 findings\n"));
+    let found: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let places: Vec<_> = found
+        .iter()
+        .map(|f| (f["line"].as_u64(), f["column"].as_u64(), f["kind"].as_str(), f["other_line"].as_u64()))
+        .collect();
+    let expected = [
+        (3, 1, "shadowed", Some(2)),
+        (4, 2, "masked", None),
+        (4, 2, "special", None),
+        (5, 8, "refused", None),
+        (6, 1, "duplicate", Some(2)),
+    ];
+    assert_eq!(places, expected.map(|(line, column, kind, other)| (Some(line), Some(column), Some(kind), other)));
+    let (_, said, _) = folder.run(&["lint", "list.txt"]);
+    assert!(said.contains("error: an entry has no port") && said.contains("1.2.3.4:80\n  |        ^^^\n"), "{said}");
+    folder.write("clean.txt", "8.8.8.0/24\n9.9.9.9-9.9.9.12\n");
+    let (code, said, _) = folder.run(&["lint", "clean.txt"]);
+    assert_eq!((code, said.as_str()), (Some(0), "clean.txt: nothing found in 2 entries\n"));
 }
 
 #[test]

@@ -105,13 +105,14 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide: false,
+            max_entries: None,
             eol: None,
             p0f: None,
         }
     }
 
     fn parse(text: &str) -> Entries {
-        Entries::parse(&list(), text).unwrap()
+        Entries::parse(&list(), text.as_bytes()).unwrap()
     }
 
     fn signatures(entries: &Entries) -> &[SignatureEntry] {
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn eols_are_ignored_where_the_list_says_so() {
         let eol = List { eol: Some(Eol::Ignore), ..list() };
-        let entries = Entries::parse(&eol, "65535:2-4-0:1460:\n").unwrap();
+        let entries = Entries::parse(&eol, b"65535:2-4-0:1460:\n").unwrap();
         let expected = "65535:2-4-0:1460:".parse::<Signature>().unwrap().ignoring_eol();
         assert_eq!(signatures(&entries)[0].signature, expected);
     }
