@@ -19,7 +19,9 @@ mod explain;
 mod names;
 mod profile;
 mod rules;
+mod sets;
 mod snapshot;
+mod stab;
 mod sweep;
 mod verdict;
 
@@ -30,9 +32,10 @@ pub use config::{
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
 pub use entry::P0fRank;
-pub use explain::{Explanation, Match};
+pub use explain::{Explanation, Match, Part};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;
 pub use rules::{ListSummary, RuleDescription, RuleSet, Witness};
+pub use sets::ListSetId;
 pub use snapshot::Snapshot;
 pub use verdict::{Action, Decision, Direction, Noteworthy, Reason, RuleId, Verdict};
