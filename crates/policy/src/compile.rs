@@ -1,10 +1,10 @@
 //! From a configuration to a rule set, in three stages: entries as read, with list and line ([`read`]); disjoint ranges of
 //! addresses, each with the set of lists that cover it ([`crate::sweep`], [`crate::sets`]); frozen tables.
 
+mod budget;
 pub(crate) mod read;
 
 use std::cmp::Reverse;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use synward_fingerprint::{Notation, Signature};
@@ -18,6 +18,8 @@ use crate::rules::{ListSummary, RuleSet, SignatureRule, signature_table};
 use crate::sets::{Interner, ListSets};
 use crate::sweep::sweep;
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
+use budget::Budget;
+pub use budget::Resources;
 use read::{Source, read_all};
 
 /// The most fingerprint lists: the lists that match one SYN are collected in the bits of a word.
@@ -42,23 +44,25 @@ impl RuleSet {
     /// When a list cannot be read, or none of its lines can be understood: with all faults of all lists. There is no
     /// rule set from half of the lists.
     pub fn compile(config: &Config, names: &mut ListNames) -> Result<Compiled, Faults> {
-        Self::default().recompile(config, names, NonZeroUsize::MIN)
+        Self::default().recompile(config, names, Resources::default())
     }
 
-    /// As [`RuleSet::compile`], with this rule set in force: lists that are as they were are not parsed again. Up to `threads`
-    /// lists are read at a time.
+    /// As [`RuleSet::compile`], with this rule set in force: lists that are as they were are not parsed again.
     ///
     /// # Errors
-    /// As [`RuleSet::compile`].
+    /// As [`RuleSet::compile`]; and when the rules would take more memory than they may. That is estimated before it is taken.
     pub fn recompile(
         &self,
         config: &Config,
         names: &mut ListNames,
-        threads: NonZeroUsize,
+        resources: Resources,
     ) -> Result<Compiled, Faults> {
+        let budget = Budget::new(resources, self.memory_usage());
+        budget.check_files(&config.lists)?;
+        let sources = read_all(&config.lists, &self.sources, resources.more_threads);
         let mut builder = Builder::default();
         let (mut refused, mut all_read) = (Vec::new(), true);
-        for (list, source) in config.lists.iter().zip(read_all(&config.lists, &self.sources, threads)) {
+        for (list, source) in config.lists.iter().zip(sources) {
             let added = source.and_then(|source| builder.add(config, list, names, source));
             all_read &= added.is_ok();
             refused.extend(added.unwrap_or_else(Vec::from));
@@ -67,6 +71,7 @@ impl RuleSet {
             Faults::check(std::mem::take(&mut refused))?;
         }
         check_total(config.lists.iter().zip(builder.lists.iter().map(|list| list.entries)))?;
+        budget.check_tables(&config.lists, &builder.sources)?;
         let mut warnings = std::mem::take(&mut builder.warnings);
         warnings.extend(config.contradictions());
         let rules =

@@ -25,7 +25,7 @@ mod stab;
 mod sweep;
 mod verdict;
 
-pub use compile::Compiled;
+pub use compile::{Compiled, Resources};
 pub use config::{
     Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
     OnFailure, P0fMode, Wait, Xdp,

@@ -131,9 +131,9 @@ impl RuleSet {
             + self.sources.iter().map(Source::memory_usage).sum::<usize>()
     }
 
-    /// Number of the distinct sets of lists that cover some address.
-    pub fn list_sets(&self) -> usize {
-        self.sets.len()
+    /// The distinct sets of lists that cover some address.
+    pub fn list_sets(&self) -> impl ExactSizeIterator<Item = ListSetId> {
+        self.sets.ids()
     }
 
     /// The lists of a set, in the order of the configuration.
@@ -171,6 +171,15 @@ impl RuleSet {
         match rule.rule() {
             Rule::List(list) => Some(list),
             Rule::Signature(place) => self.signature_rules.get(place as usize).map(|rule| rule.list),
+        }
+    }
+
+    /// The list of a rule that is a signature.
+    #[inline]
+    pub fn signature_list(&self, rule: RuleId) -> Option<ListId> {
+        match rule.rule() {
+            Rule::List(_) => None,
+            Rule::Signature(_) => self.list_of(rule),
         }
     }
 

@@ -14,7 +14,7 @@ impl ListSetId {
         Self(value)
     }
 
-    /// The place of the set in a table of [`crate::RuleSet::list_sets`] places.
+    /// The place of the set in a table with a place for each of [`crate::RuleSet::list_sets`].
     #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -39,8 +39,8 @@ pub(crate) struct ListSets {
 }
 
 impl ListSets {
-    pub(crate) fn len(&self) -> usize {
-        self.sets.len()
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = ListSetId> {
+        (0..number(self.sets.len())).map(ListSetId)
     }
 
     #[inline]
@@ -171,6 +171,6 @@ mod tests {
         assert_eq!(numbers, [0, 1, 0, 1, 2]);
         let sets = interner.freeze();
         assert_eq!(sets.lists(ListSetId::new(0)), [lists[0].0, lists[2].0]);
-        assert_eq!((sets.len(), sets.lists(ListSetId::new(9))), (3, &[][..]));
+        assert_eq!((sets.ids().len(), sets.lists(ListSetId::new(9))), (3, &[][..]));
     }
 }

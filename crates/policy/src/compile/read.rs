@@ -3,7 +3,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
@@ -84,13 +83,9 @@ impl CoveringEntry {
     }
 }
 
-/// Reads lists, `threads` at a time; those that read as one of `known` did are taken from there. The answers are in the order of
+/// Reads lists, with so many threads beside this one; those that read as one of `known` did are taken from there. The answers are in the order of
 /// the lists.
-pub(crate) fn read_all(
-    lists: &[List],
-    known: &[Source],
-    threads: NonZeroUsize,
-) -> Vec<Result<Source, Faults>> {
+pub(crate) fn read_all(lists: &[List], known: &[Source], more_threads: usize) -> Vec<Result<Source, Faults>> {
     let next = AtomicUsize::new(0);
     let answers: Vec<OnceLock<_>> = lists.iter().map(|_| OnceLock::new()).collect();
     let work = || {
@@ -99,7 +94,7 @@ pub(crate) fn read_all(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.get().min(lists.len()) {
+        for _ in 0..more_threads.min(lists.len().saturating_sub(1)) {
             // Without a thread more, this one does the work.
             let _ = thread::Builder::new().name("synward-lists".to_owned()).spawn_scoped(scope, work);
         }
