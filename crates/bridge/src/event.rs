@@ -44,6 +44,17 @@ pub struct Flow {
     pub protocol: u8,
 }
 
+impl Event {
+    /// The address that lists were asked about.
+    pub fn judged_address(&self) -> Option<IpAddr> {
+        let Flow { source, destination, .. } = self.flow?;
+        Some(match self.direction {
+            Direction::In => source,
+            Direction::Out => destination,
+        })
+    }
+}
+
 impl Flow {
     fn of(packet: &Packet<'_>) -> Self {
         let Packet { source, destination, ports, protocol, .. } = *packet;

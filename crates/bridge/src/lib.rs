@@ -10,7 +10,8 @@
 //!
 //! let (events, _told) = events();
 //! let (timer, _times) = loop_times()?;
-//! let rules = Publisher::new(Snapshot::default()).subscribe();
+//! let (publisher, mut subscriptions) = Publisher::new(Snapshot::default(), 1);
+//! let rules = subscriptions.pop().ok_or("no worker")?;
 //! let desk = Desk { queue: 0, rules, stats: Default::default(), events, timer };
 //! let mut outside = MemoryPort::new(8);
 //! outside.arriving.push_back(vec![0xff; 60]);
@@ -27,6 +28,7 @@ mod memory;
 mod port;
 mod publish;
 mod stats;
+mod tally;
 mod worker;
 
 pub use counter::Counter;
@@ -34,6 +36,7 @@ pub use event::{Event, EventSender, Flow, events};
 pub use loop_time::{LoopSummary, LoopTimer, LoopTimes, loop_times};
 pub use memory::{MemoryFrame, MemoryPool, MemoryPort};
 pub use port::{Census, Pool, Port};
-pub use publish::{Publisher, Subscription};
+pub use publish::{InForce, Ledger, Publisher, Subscription};
 pub use stats::{Buffers, PortStats, Stats};
+pub use tally::{ListTotals, Tally};
 pub use worker::{Desk, Worker};

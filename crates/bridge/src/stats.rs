@@ -1,10 +1,11 @@
 //! What a worker counts.
 
 use crossbeam_utils::CachePadded;
-use synward_policy::{Direction, ListId, MAX_LISTS, Reason, RuleId, RuleSet, Verdict, Witness};
+use synward_policy::{Direction, ListId, ListSetId, MAX_LISTS, Reason, RuleSet, Verdict, Witness};
 
 use crate::counter::Counter;
 use crate::port::Census;
+use crate::tally::Tally;
 
 /// The counters of one worker. Any thread may read them at any time; the worker alone writes.
 #[derive(Debug)]
@@ -17,9 +18,9 @@ pub struct Stats {
     pub would_drops: Box<[Counter]>,
     /// Frames that were forwarded without being looked at to the end, by [`Reason::index`].
     pub uninspected: Box<[Counter]>,
-    /// Frames that match a list, by [`ListId::index`].
+    /// Frames that a signature of a list matches, by [`ListId::index`]. What lists of addresses cover is in a [`Tally`].
     pub hits: Box<[Counter]>,
-    /// Frames that a list decided about, or would have, by [`ListId::index`].
+    /// Frames that a signature of a list decided about, or would have, by [`ListId::index`].
     pub decisions: Box<[Counter]>,
     /// Turns of the loop.
     pub loops: Counter,
@@ -94,7 +95,7 @@ impl Stats {
         }
     }
 
-    /// Counts what a verdict says, for its reason and its list.
+    /// Counts what a verdict says, for its reason and for the list of its signature.
     #[inline]
     pub(crate) fn count(&self, verdict: &Verdict, rules: &RuleSet) {
         if let Some(told) = verdict.noteworthy() {
@@ -103,11 +104,9 @@ impl Stats {
         } else if verdict.reason.is_uninspected() {
             add(&self.uninspected, verdict.reason.index(), 1);
         }
-        let list = |rule: Option<RuleId>| rule.and_then(|rule| rules.list_of(rule));
-        let decided = list(verdict.rule);
-        let would_have =
-            list(verdict.would.and_then(|would| would.rule)).filter(|list| decided != Some(*list));
-        for list in decided.into_iter().chain(would_have) {
+        let decided = verdict.rule.and_then(|rule| rules.signature_list(rule));
+        let would_have = verdict.would.and_then(|would| rules.signature_list(would.rule?));
+        for list in decided.into_iter().chain(would_have.filter(|list| decided != Some(*list))) {
             add(&self.decisions, list.index(), 1);
         }
     }
@@ -127,10 +126,21 @@ fn add(counters: &[Counter], index: usize, count: u64) {
 }
 
 /// A worker's counters see what the judgement sees.
-impl Witness for &Stats {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counting<'a> {
+    pub(crate) stats: &'a Stats,
+    pub(crate) tally: &'a Tally,
+}
+
+impl Witness for Counting<'_> {
+    #[inline]
+    fn covered(&mut self, by: ListSetId) {
+        self.tally.count(by);
+    }
+
     #[inline]
     fn hit(&mut self, list: ListId) {
-        add(&self.hits, list.index(), 1);
+        add(&self.stats.hits, list.index(), 1);
     }
 }
 

@@ -9,8 +9,9 @@ use synward_policy::{Action, Direction, Reason, Snapshot};
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
 use crate::port::{Pool, Port};
-use crate::publish::Subscription;
-use crate::stats::Stats;
+use crate::publish::{InForce, Subscription};
+use crate::stats::{Counting, Stats};
+use crate::tally::Tally;
 
 /// The most frames taken from a port in one turn.
 const BATCH: usize = 64;
@@ -81,11 +82,11 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, began: Instant) -> usize {
         let Self { outside, inside, pool, received, leaving, desk, .. } = self;
         let Desk { queue, rules, stats, events, .. } = desk;
-        let snapshot = rules.load();
+        let Some(InForce { snapshot, tally }) = rules.load() else { return 0 };
         stats.generation.set(snapshot.generation);
         let occasion =
             |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
-        let mut way = Way { snapshot, stats, events, pool, received, leaving };
+        let mut way = Way { snapshot, tally, stats, events, pool, received, leaving };
         way.relay(occasion(Direction::In), outside, inside)
             + way.relay(occasion(Direction::Out), inside, outside)
     }
@@ -131,6 +132,7 @@ impl<P: Port> Worker<P> {
 /// The way of the frames of one turn.
 struct Way<'a, P: Port> {
     snapshot: &'a Snapshot,
+    tally: &'a Tally,
     stats: &'a Stats,
     events: &'a EventSender,
     pool: &'a mut P::Pool,
@@ -160,10 +162,11 @@ impl<P: Port> Way<'_, P> {
     /// Sorts the batch: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
     fn judge_all(&mut self, occasion: Occasion) -> (u64, u64) {
         let (mut bytes_in, mut bytes_out) = (0, 0);
+        let mut counting = Counting { stats: self.stats, tally: self.tally };
         for frame in self.received.drain(..) {
             let bytes = self.pool.bytes(&frame);
             let length = bytes.len() as u64;
-            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, &mut &*self.stats);
+            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, &mut counting);
             self.stats.count(&verdict, &self.snapshot.rules);
             if let Some(told) = verdict.noteworthy() {
                 self.events.tell(occasion, told, bytes, self.stats);

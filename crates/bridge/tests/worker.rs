@@ -29,12 +29,12 @@ struct Bench {
 impl Bench {
     /// Rules that block 192.0.2.0/24.
     fn new() -> Self {
-        let publisher = Publisher::new(blocking("192.0.2.0/24", 1));
+        let (publisher, mut subscriptions) = Publisher::new(blocking("192.0.2.0/24", 1), 1);
         let (sender, told) = events();
         let (timer, _) = loop_times().unwrap();
         let stats = Arc::new(Stats::default());
-        let desk =
-            Desk { queue: 0, rules: publisher.subscribe(), stats: Arc::clone(&stats), events: sender, timer };
+        let rules = subscriptions.pop().unwrap();
+        let desk = Desk { queue: 0, rules, stats: Arc::clone(&stats), events: sender, timer };
         Self { publisher, stats, told, desk: Some(desk) }
     }
 
@@ -103,10 +103,14 @@ fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
     assert_eq!((outer.rx_frames.get(), inner.tx_frames.get()), (40, 20));
     assert_eq!((inner.rx_bytes.get(), outer.tx_bytes.get()), (bytes as u64, bytes as u64));
     assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 20);
-    assert_eq!((bench.stats.hits[0].get(), bench.stats.decisions[0].get()), (20, 20));
+    let totals = bench.publisher.ledger().totals();
+    assert_eq!((totals.hits[0], totals.decisions[0]), (20, 20));
     assert_eq!(bench.told.len(), 20);
     let event = bench.told.recv().unwrap();
     assert_eq!(event.flow.unwrap().source.to_string(), "192.0.2.1");
+    let rules = bench.publisher.generation(event.generation).unwrap();
+    let entry = rules.rules.describe(event.told.decision.rule.unwrap(), event.judged_address()).unwrap();
+    assert_eq!((entry.line, entry.entry.as_str()), (1, "192.0.2.0/24"));
 }
 
 #[test]

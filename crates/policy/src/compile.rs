@@ -1,19 +1,26 @@
-//! From a configuration to a rule set: read the lists, resolve their overlaps, freeze the tables.
+//! From a configuration to a rule set, in three stages: entries as read, with list and line ([`read`]); disjoint ranges of
+//! addresses, each with the set of lists that cover it ([`crate::sweep`], [`crate::sets`]); frozen tables.
+
+mod budget;
+pub(crate) mod read;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::path::Path;
 
 use synward_fingerprint::{Notation, Signature};
 use synward_prefix::{BuildError, IpTable, Table};
 
-use crate::config::{Config, List, ListAction, ListDirection, Mode, P0fMode};
+use crate::config::{Config, List, ListAction, Mode, P0fMode};
 use crate::diagnostic::{Diagnostic, Faults, Warning};
-use crate::entry::{Addresses, Content, Entries, SignatureEntry, Span, check_total};
+use crate::entry::{Addresses, Content, SignatureEntry, check_total};
 use crate::names::{ListId, ListNames, MAX_LISTS};
-use crate::rules::{AddressSpan, Cover, ListSummary, PrefixRule, RuleSet, SignatureRule, signature_table};
-use crate::sweep::{Block, sweep};
-use crate::verdict::{Action, Decision, Opinion, Reason, RuleId};
+use crate::rules::{ListSummary, RuleSet, SignatureRule, signature_table};
+use crate::sets::{Interner, ListSets};
+use crate::sweep::sweep;
+use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
+use budget::Budget;
+pub use budget::Resources;
+use read::{Source, read_all};
 
 /// The most fingerprint lists: the lists that match one SYN are collected in the bits of a word.
 const MAX_FINGERPRINT_LISTS: usize = 64;
@@ -37,17 +44,34 @@ impl RuleSet {
     /// When a list cannot be read, or none of its lines can be understood: with all faults of all lists. There is no
     /// rule set from half of the lists.
     pub fn compile(config: &Config, names: &mut ListNames) -> Result<Compiled, Faults> {
+        Self::default().recompile(config, names, Resources::default())
+    }
+
+    /// As [`RuleSet::compile`], with this rule set in force: lists that are as they were are not parsed again.
+    ///
+    /// # Errors
+    /// As [`RuleSet::compile`]; and when the rules would take more memory than they may. That is estimated before it is taken.
+    pub fn recompile(
+        &self,
+        config: &Config,
+        names: &mut ListNames,
+        resources: Resources,
+    ) -> Result<Compiled, Faults> {
+        let budget = Budget::new(resources, self.memory_usage());
+        budget.check_files(&config.lists)?;
+        let sources = read_all(&config.lists, &self.sources, resources.more_threads);
         let mut builder = Builder::default();
         let (mut refused, mut all_read) = (Vec::new(), true);
-        for list in &config.lists {
-            let added = Entries::load(list).and_then(|entries| builder.add(config, list, names, entries));
+        for (list, source) in config.lists.iter().zip(sources) {
+            let added = source.and_then(|source| builder.add(config, list, names, source));
             all_read &= added.is_ok();
             refused.extend(added.unwrap_or_else(Vec::from));
         }
-        check_total(config.lists.iter().zip(builder.lists.iter().map(|list| list.entries)))?;
         if !all_read {
             Faults::check(std::mem::take(&mut refused))?;
         }
+        check_total(config.lists.iter().zip(builder.lists.iter().map(|list| list.entries)))?;
+        budget.check_tables(&config.lists, &builder.sources)?;
         let mut warnings = std::mem::take(&mut builder.warnings);
         warnings.extend(config.contradictions());
         let rules =
@@ -61,17 +85,9 @@ impl RuleSet {
 struct Builder {
     warnings: Vec<Warning>,
     lists: Vec<ListSummary>,
-    prefixes: Vec<PrefixEntry>,
+    sources: Vec<Source>,
     signatures: Vec<SignatureRule>,
     signature_lists: Vec<ListId>,
-}
-
-/// A prefix, its place in the configuration, and what its list does.
-struct PrefixEntry {
-    rule: PrefixRule,
-    action: Action,
-    enforced: bool,
-    direction: ListDirection,
 }
 
 impl Builder {
@@ -81,33 +97,27 @@ impl Builder {
         config: &Config,
         list: &List,
         names: &mut ListNames,
-        entries: Entries,
+        source: Source,
     ) -> Result<Vec<Diagnostic>, Faults> {
         let id = names.id(&list.name).ok_or_else(|| too_many_names(&config.file))?;
-        let (action, enforced) = (Action::from(list.action), list.is_enforced(config.bridge.mode));
-        let count = match entries.content {
-            Content::Ip(addresses) => {
-                let direction = list.direction();
-                let entry =
-                    |span| PrefixEntry { rule: PrefixRule { span, list: id }, action, enforced, direction };
-                let Addresses { v4, v6 } = &addresses;
-                self.prefixes.extend(v4.iter().map(|span| entry(AddressSpan::V4(*span))));
-                self.prefixes.extend(v6.iter().map(|span| entry(AddressSpan::V6(*span))));
-                addresses.len()
-            }
-            Content::Fingerprint(signatures) => self.add_signatures(config, list, id, signatures)?,
-        };
+        let entries = source.entries();
+        if let Content::Fingerprint(signatures) = &entries.content {
+            self.add_signatures(config, list, id, signatures)?;
+        }
         self.lists.push(ListSummary {
             id,
             name: list.name.clone(),
             action: list.action,
-            enforced,
+            enforced: list.is_enforced(config.bridge.mode),
             direction: list.direction(),
-            entries: count,
+            entries: entries.content.len(),
             refused: entries.refused.lines,
+            reused: source.is_reused,
         });
-        self.warnings.extend(entries.warnings);
-        Ok(entries.refused.told)
+        self.warnings.extend(entries.warnings.iter().cloned());
+        let told = entries.refused.told.clone();
+        self.sources.push(source);
+        Ok(told)
     }
 
     fn add_signatures(
@@ -115,52 +125,94 @@ impl Builder {
         config: &Config,
         list: &List,
         id: ListId,
-        signatures: Vec<SignatureEntry>,
-    ) -> Result<usize, Faults> {
+        signatures: &[SignatureEntry],
+    ) -> Result<(), Faults> {
         let bit = u8::try_from(self.signature_lists.len()).ok();
         let bit = bit.filter(|bit| usize::from(*bit) < MAX_FINGERPRINT_LISTS);
         let bit = bit.ok_or_else(|| too_many_fingerprint_lists(&config.file))?;
-        let count = signatures.len();
         self.signature_lists.push(id);
         let is_compat = |signature: &Signature| {
             list.p0f == Some(P0fMode::Compat) && matches!(signature.notation, Notation::P0f(_))
         };
-        self.signatures.extend(signatures.into_iter().map(|SignatureEntry { signature, line, rank }| {
+        let enforced = list.is_enforced(config.bridge.mode);
+        self.signatures.extend(signatures.iter().map(|SignatureEntry { signature, line, rank }| {
             SignatureRule {
-                compat: is_compat(&signature).then_some(rank),
-                signature,
+                compat: is_compat(signature).then_some(*rank),
+                signature: signature.clone(),
                 list: id,
                 bit,
-                line,
+                line: *line,
                 action: list.action.into(),
-                enforced: list.is_enforced(config.bridge.mode),
+                enforced,
             }
         }));
-        Ok(count)
+        Ok(())
     }
 
     fn freeze(mut self, config: &Config) -> Result<RuleSet, BuildError> {
         // A stable sort: what is equal stays in the order of the configuration.
         self.signatures.sort_by_key(|rule| (rule.action == Action::Drop, specificity(&rule.signature)));
         let signatures = signature_table(&self.signatures);
-        let mut covers = Covers::new(&self.prefixes);
-        let inbound = covers.table(|direction| direction != ListDirection::Out)?;
-        let outbound = covers.table(|direction| direction != ListDirection::In)?;
-        let Covers { covers, lists: cover_lists, .. } = covers;
+        let Tables { inbound, outbound, sets } = Tables::build(&self.lists, &self.sources)?;
         Ok(RuleSet {
             inbound,
             outbound,
-            covers,
-            cover_lists,
+            sets,
             signatures,
             signature_rules: self.signatures,
             signature_lists: self.signature_lists,
-            prefix_rules: self.prefixes.into_iter().map(|entry| entry.rule).collect(),
             lists: self.lists,
+            sources: self.sources,
             profile: config.bridge.profile,
             enforces: config.bridge.mode == Mode::Enforce,
         })
     }
+}
+
+/// The addresses of all lists, frozen.
+struct Tables {
+    inbound: IpTable,
+    outbound: IpTable,
+    sets: ListSets,
+}
+
+impl Tables {
+    fn build(lists: &[ListSummary], sources: &[Source]) -> Result<Self, BuildError> {
+        let said: Vec<_> = lists.iter().map(|list| (list.id, opinion(list))).collect();
+        let mut interner = Interner::new(&said);
+        let mut table = |direction| {
+            let lists = || applying(lists, sources, direction);
+            // One after the other: the ranges of one version are gone before those of the other are made.
+            let v4 =
+                sweep(lists().map(|(place, addresses)| (place, &*addresses.v4)), |set| interner.intern(set));
+            let v4 = Table::build(v4)?;
+            let v6 =
+                sweep(lists().map(|(place, addresses)| (place, &*addresses.v6)), |set| interner.intern(set));
+            let v6 = Table::build(v6)?;
+            Ok(IpTable::new(v4, v6))
+        };
+        Ok(Self { inbound: table(Direction::In)?, outbound: table(Direction::Out)?, sets: interner.freeze() })
+    }
+}
+
+/// The lists of addresses that apply to a direction, with their places in the configuration.
+fn applying<'a>(
+    lists: &'a [ListSummary],
+    sources: &'a [Source],
+    direction: Direction,
+) -> impl Iterator<Item = (usize, &'a Addresses)> {
+    let lists = lists.iter().zip(sources).enumerate().filter(move |(_, (list, _))| list.applies(direction));
+    lists.filter_map(|(place, (_, source))| Some((place, source.addresses()?)))
+}
+
+/// What a list of addresses says of those that it covers.
+fn opinion(list: &ListSummary) -> Opinion {
+    let action = Action::from(list.action);
+    let reason = match action {
+        Action::Forward => Reason::AllowList,
+        Action::Drop => Reason::BlockList,
+    };
+    Opinion::of(Decision { action, reason, rule: Some(RuleId::of_list(list.id)) }, list.enforced)
 }
 
 /// The most specific signature has the least: the fewest wildcards, then the most traits.
@@ -185,84 +237,4 @@ fn too_many_names(config: &Path) -> Diagnostic {
 fn too_many_fingerprint_lists(config: &Path) -> Diagnostic {
     let message = format!("there are more than {MAX_FINGERPRINT_LISTS} fingerprint lists");
     Diagnostic::file(config, message).with_help("put signatures of the same action into one file")
-}
-
-/// The distinct sets of prefixes that cover some address, as what they say together.
-struct Covers<'a> {
-    prefixes: &'a [PrefixEntry],
-    covers: Vec<Cover>,
-    lists: Vec<ListId>,
-    /// The place in `covers` of each set of prefixes seen so far.
-    known: HashMap<Vec<Owner>, u32>,
-}
-
-/// A span as the sweep sees it: the narrowest first, then as in the configuration.
-type Owner = (u128, usize);
-
-impl<'a> Covers<'a> {
-    fn new(prefixes: &'a [PrefixEntry]) -> Self {
-        Self { prefixes, covers: Vec::new(), lists: Vec::new(), known: HashMap::new() }
-    }
-
-    /// The table of the prefixes whose lists apply to a direction.
-    fn table(&mut self, applies: impl Fn(ListDirection) -> bool) -> Result<IpTable, BuildError> {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for (place, entry) in self.prefixes.iter().enumerate() {
-            if !applies(entry.direction) {
-                continue;
-            }
-            let owner = (entry.rule.span.steps(), place);
-            match entry.rule.span {
-                AddressSpan::V4(Span { start, end, .. }) => v4.push(Block { start, end, owner }),
-                AddressSpan::V6(Span { start, end, .. }) => v6.push(Block { start, end, owner }),
-            }
-        }
-        let v4 = sweep(&v4, |owners| self.cover(owners));
-        let v6 = sweep(&v6, |owners| self.cover(owners));
-        Ok(IpTable::new(Table::build(v4)?, Table::build(v6)?))
-    }
-
-    /// The place of what a set of prefixes says.
-    fn cover(&mut self, owners: &[Owner]) -> u32 {
-        if let Some(known) = self.known.get(owners) {
-            return *known;
-        }
-        let place = number(self.covers.len());
-        let cover = self.resolve(owners);
-        self.covers.push(cover);
-        self.known.insert(owners.to_vec(), place);
-        place
-    }
-
-    /// What a set of prefixes says: `allow` beats `block`; of several with the same action the longest prefix is named,
-    /// of equally long ones the first of the configuration.
-    fn resolve(&mut self, owners: &[Owner]) -> Cover {
-        let entries = || owners.iter().filter_map(|(_, place)| Some((*place, self.prefixes.get(*place)?)));
-        let best = |enforced_only: bool| {
-            entries()
-                .filter(|(_, entry)| entry.enforced || !enforced_only)
-                .min_by_key(|(_, entry)| entry.action == Action::Drop)
-                .map(|(place, entry)| decision(entry.action, place))
-        };
-        let opinion = Opinion { enforced: best(true), assumed: best(false) };
-        let mut lists: Vec<ListId> = entries().map(|(_, entry)| entry.rule.list).collect();
-        lists.sort_unstable();
-        lists.dedup();
-        let first_list = number(self.lists.len());
-        self.lists.append(&mut lists);
-        Cover { opinion, first_list, last_list: number(self.lists.len()) }
-    }
-}
-
-fn decision(action: Action, place: usize) -> Decision {
-    let reason = match action {
-        Action::Forward => Reason::AllowList,
-        Action::Drop => Reason::BlockList,
-    };
-    Decision { action, reason, rule: RuleId::new(place) }
-}
-
-/// A place in a table. Tables of 2^32 entries do not fit into the memory of any machine that runs this.
-fn number(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

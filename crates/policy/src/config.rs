@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
@@ -219,12 +220,15 @@ pub struct Control {
     pub listen: SocketAddr,
     /// The Unix socket of `synward status`.
     pub socket: PathBuf,
+    /// The most memory for rules: for those in force and, during a reload, the new ones together. Half of the machine's, when it
+    /// is not given.
+    pub memory: Option<ByteSize>,
 }
 
 impl Default for Control {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 9469));
-        Self { listen, socket: PathBuf::from("/run/synward/control.sock") }
+        Self { listen, socket: PathBuf::from("/run/synward/control.sock"), memory: None }
     }
 }
 
@@ -450,6 +454,7 @@ p0f = "strict"
 [control]
 listen = "[::1]:1"
 socket = "run/control.sock"
+memory = "1.5 GiB"
 
 [events]
 file = "events.json"
@@ -472,6 +477,7 @@ file = "events.json"
         assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
         assert_eq!((config.lists[0].p0f, config.lists[1].p0f), (None, Some(P0fMode::Strict)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
+        assert_eq!(config.control.memory, Some(ByteSize::mib(1536)));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
     }
 

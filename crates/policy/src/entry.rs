@@ -62,14 +62,6 @@ impl EntryFault {
 }
 
 impl Entries {
-    /// Reads the file of a list.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or has lines of which none can be understood: it is hardly the file that was meant.
-    pub(crate) fn load(list: &List) -> Result<Self, Faults> {
-        Self::parse(list, &Self::read(list)?)
-    }
-
     /// The bytes of the file of a list.
     ///
     /// # Errors

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use synward_fingerprint::{Signature, Traits};
 
-use crate::config::{ListAction, ListDirection};
+use crate::compile::read::{CoveringEntry, Source};
+use crate::config::ListAction;
 use crate::entry::P0fRank;
-use crate::names::ListId;
-use crate::rules::{ListSummary, PrefixRule, RuleDescription, RuleSet, SignatureRule, compat_tables};
+use crate::rules::{ListSummary, RuleDescription, RuleSet, SignatureRule, compat_tables};
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId, Verdict};
 use example::Example;
 use relation::{Relation, relation, relation_by};
@@ -25,11 +25,22 @@ pub struct Explanation {
     pub matches: Vec<Match>,
 }
 
+/// What an entry that matches has to do with the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It decides.
+    Decides,
+    /// It would decide if everything in monitor mode were enforced.
+    WouldDecide,
+    /// Others do.
+    Matches,
+}
+
 /// An entry that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// Its name in a verdict.
-    pub rule: RuleId,
+    /// What it has to do with the verdict.
+    pub part: Part,
     /// Where it stands, and its text.
     pub description: RuleDescription,
     /// What happens to a frame that it decides about.
@@ -44,19 +55,19 @@ pub struct Match {
 
 impl RuleSet {
     /// What the lists of addresses decide about frames from an address that arrive outside, or to an address that arrive
-    /// inside.
+    /// inside. Of each list the narrowest entry that covers the address comes first.
     pub fn explain_address(&self, direction: Direction, address: IpAddr) -> Explanation {
-        let opinion = self.cover(direction, address).map(|cover| cover.opinion).unwrap_or_default();
-        let mut covering: Vec<_> = (0..)
-            .zip(&self.prefix_rules)
-            .filter(|(_, rule)| rule.span.covers(address))
-            .filter_map(|(place, rule)| Some((place, rule, self.list(rule.list)?)))
-            .filter(|(_, _, list)| applies(list, direction))
-            .collect();
+        let Some(set) = self.list_set(direction, address) else {
+            return Explanation { verdict: Opinion::default().verdict(Reason::Clean), matches: Vec::new() };
+        };
+        let verdict = self.set_opinion(set, &mut ()).verdict(Reason::Clean);
+        let is_covering = |(list, _): &(&ListSummary, &Source)| self.lists_of(set).contains(&list.id);
+        let mut covering: Vec<_> = self.lists.iter().zip(&self.sources).filter(is_covering).collect();
         // A stable sort: what is equal stays in the order of the configuration.
-        covering.sort_by_key(|(_, rule, list)| (list.action == ListAction::Block, rule.span.steps()));
-        let matches = covering.into_iter().filter_map(|(place, rule, list)| prefix_match(place, rule, list));
-        Explanation { verdict: opinion.verdict(Reason::Clean), matches: matches.collect() }
+        covering.sort_by_key(|(list, _)| list.action == ListAction::Block);
+        let matches =
+            covering.into_iter().flat_map(|(list, source)| address_matches(&verdict, list, source, address));
+        Explanation { verdict, matches: matches.collect() }
     }
 
     /// What the signatures decide about a SYN of which no more is known than `asked` tells, supposing that its options are
@@ -84,39 +95,59 @@ impl RuleSet {
                     None
                 }
             };
-            matches.extend(self.signature_match(place, rule, condition));
+            matches.push((place, rule, condition));
         }
-        Some(Explanation { verdict: opinion.verdict(Reason::Clean), matches })
+        let verdict = opinion.verdict(Reason::Clean);
+        let found = |(place, rule, condition)| {
+            signature_match(part(&verdict, RuleId::of_signature(place)), rule, condition)
+        };
+        Some(Explanation { matches: matches.into_iter().map(found).collect(), verdict })
     }
 
     /// The signatures that say the same as `asked`, whatever they are named.
     pub fn same_signatures(&self, asked: &Signature) -> Vec<Match> {
         let text = without_name(asked);
-        (0..)
-            .zip(&self.signature_rules)
-            .filter(|(_, rule)| without_name(&rule.signature) == text)
-            .filter_map(|(place, rule)| self.signature_match(place, rule, None))
-            .collect()
+        let same = self.signature_rules.iter().filter(|rule| without_name(&rule.signature) == text);
+        same.map(|rule| signature_match(Part::Matches, rule, None)).collect()
     }
+}
 
-    fn list(&self, id: ListId) -> Option<&ListSummary> {
-        self.lists.iter().find(|list| list.id == id)
-    }
+fn signature_match(part: Part, rule: &SignatureRule, condition: Option<String>) -> Match {
+    let action = match rule.action {
+        Action::Forward => ListAction::Allow,
+        Action::Drop => ListAction::Block,
+    };
+    let SignatureRule { signature, list, line, enforced, compat, .. } = rule;
+    let description = RuleDescription { list: *list, line: *line, entry: signature.to_string() };
+    Match { part, description, action, enforced: *enforced, condition, compat: *compat }
+}
 
-    fn signature_match(&self, place: u32, rule: &SignatureRule, condition: Option<String>) -> Option<Match> {
-        let id = RuleId::new(self.prefix_rules.len() + place as usize)?;
-        let action = match rule.action {
-            Action::Forward => ListAction::Allow,
-            Action::Drop => ListAction::Block,
-        };
-        Some(Match {
-            rule: id,
-            description: self.describe(id)?,
-            action,
-            enforced: rule.enforced,
-            condition,
-            compat: rule.compat,
-        })
+/// The entries of a list that cover an address, of which only the first can have a part in the verdict.
+fn address_matches(
+    verdict: &Verdict,
+    list: &ListSummary,
+    source: &Source,
+    address: IpAddr,
+) -> impl Iterator<Item = Match> + use<> {
+    let ListSummary { id, action, enforced, .. } = *list;
+    let parts = std::iter::once(part(verdict, RuleId::of_list(id))).chain(std::iter::repeat(Part::Matches));
+    parts.zip(source.covering(address)).map(move |(part, CoveringEntry { line, text, .. })| Match {
+        part,
+        description: RuleDescription { list: id, line, entry: text },
+        action,
+        enforced,
+        condition: None,
+        compat: None,
+    })
+}
+
+fn part(verdict: &Verdict, rule: RuleId) -> Part {
+    if verdict.rule == Some(rule) {
+        Part::Decides
+    } else if verdict.would.and_then(|would| would.rule) == Some(rule) {
+        Part::WouldDecide
+    } else {
+        Part::Matches
     }
 }
 
@@ -127,25 +158,6 @@ const NAMED_BY_P0F: &str = "p0f 3.09b chooses it of its list";
 /// The rules come in the order of verdicts, so that the first with an opinion decides.
 fn of_rule(rule: &SignatureRule, decision: impl FnOnce() -> Option<Decision>) -> Opinion {
     decision().map_or_else(Opinion::default, |decision| Opinion::of(decision, rule.enforced))
-}
-
-fn applies(list: &ListSummary, direction: Direction) -> bool {
-    match direction {
-        Direction::In => list.direction != ListDirection::Out,
-        Direction::Out => list.direction != ListDirection::In,
-    }
-}
-
-fn prefix_match(place: usize, rule: &PrefixRule, of: &ListSummary) -> Option<Match> {
-    let PrefixRule { span, list } = *rule;
-    Some(Match {
-        rule: RuleId::new(place)?,
-        description: RuleDescription { list, line: span.line(), entry: span.entry() },
-        action: of.action,
-        enforced: of.enforced,
-        condition: None,
-        compat: None,
-    })
 }
 
 /// What a signature asks for that `asked` does not tell: its traits, where its notation is told.

@@ -19,20 +19,23 @@ mod explain;
 mod names;
 mod profile;
 mod rules;
+mod sets;
 mod snapshot;
+mod stab;
 mod sweep;
 mod verdict;
 
-pub use compile::Compiled;
+pub use compile::{Compiled, Resources};
 pub use config::{
     Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
     OnFailure, P0fMode, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
 pub use entry::{AddressFinding, AddressFindingKind, AddressList, P0fRank};
-pub use explain::{Explanation, Match};
+pub use explain::{Explanation, Match, Part};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;
 pub use rules::{ListSummary, RuleDescription, RuleSet, Witness};
+pub use sets::ListSetId;
 pub use snapshot::Snapshot;
 pub use verdict::{Action, Decision, Direction, Noteworthy, Reason, RuleId, Verdict};

@@ -16,6 +16,14 @@ impl ListId {
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
+
+    pub(crate) fn number(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: u16) -> Self {
+        Self(number)
+    }
 }
 
 /// Gives ids to names, and never takes one back.

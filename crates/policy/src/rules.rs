@@ -7,100 +7,49 @@ use synward_fingerprint::{CompatSignature, Merge, Notation, Signature, Signature
 use synward_prefix::IpTable;
 use synward_wire::{Oddity, Packet, SynFacts};
 
+use crate::compile::read::Source;
 use crate::config::{ListAction, ListDirection};
-use crate::entry::{P0fRank, Span};
+use crate::entry::P0fRank;
 use crate::names::ListId;
 use crate::profile::Profile;
-use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
+use crate::sets::{ListSetId, ListSets};
+use crate::verdict::{Action, Decision, Direction, Opinion, Reason, Rule, RuleId};
 
 /// Sees which lists match a frame, whether or not they decide. The worker's counters are one.
 pub trait Witness {
-    /// An entry of the list matches the frame. Told at most once a frame for each list.
+    /// The lists of addresses of this set cover the frame. Told at most once a frame: [`RuleSet::lists_of`] tells them apart.
+    fn covered(&mut self, by: ListSetId);
+
+    /// A signature of the list matches the frame. Told at most once a frame for each list.
     fn hit(&mut self, list: ListId);
 }
 
 /// Nobody is interested.
 impl Witness for () {
+    fn covered(&mut self, _: ListSetId) {}
+
     fn hit(&mut self, _: ListId) {}
 }
 
 /// Everything that judges frames, immutable. Made by [`RuleSet::compile`].
 #[derive(Debug, Default)]
 pub struct RuleSet {
-    /// By source, for frames from outside. The value is a place in `covers`.
+    /// By source, for frames from outside. The value names one of `sets`.
     pub(crate) inbound: IpTable,
-    /// By destination, for frames from inside. The value is a place in `covers`.
+    /// By destination, for frames from inside. The value names one of `sets`.
     pub(crate) outbound: IpTable,
-    pub(crate) covers: Vec<Cover>,
-    /// The lists of all covers, one behind the other.
-    pub(crate) cover_lists: Vec<ListId>,
+    pub(crate) sets: ListSets,
     pub(crate) signatures: SignatureTable<SignatureMatch>,
     /// The best first: see [`SignatureRule`].
     pub(crate) signature_rules: Vec<SignatureRule>,
     /// The fingerprint lists, by [`SignatureRule::bit`].
     pub(crate) signature_lists: Vec<ListId>,
-    pub(crate) prefix_rules: Vec<PrefixRule>,
     pub(crate) lists: Vec<ListSummary>,
+    /// What each of the lists was compiled from.
+    pub(crate) sources: Vec<Source>,
     pub(crate) profile: Profile,
     /// Whether anything is dropped at all: the mode of the bridge.
     pub(crate) enforces: bool,
-}
-
-/// What is said of a range of addresses by all lists that cover it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cover {
-    pub(crate) opinion: Opinion,
-    /// The lists are `cover_lists[first_list..last_list]`.
-    pub(crate) first_list: u32,
-    pub(crate) last_list: u32,
-}
-
-/// The addresses that a line names, and the list that it is of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PrefixRule {
-    pub(crate) span: AddressSpan,
-    pub(crate) list: ListId,
-}
-
-/// Addresses of either version.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum AddressSpan {
-    V4(Span<u32>),
-    V6(Span<u128>),
-}
-
-impl AddressSpan {
-    /// Whether the address is among them.
-    pub(crate) fn covers(&self, address: IpAddr) -> bool {
-        match (self, address) {
-            (Self::V4(span), IpAddr::V4(v4)) => (span.start..=span.end).contains(&v4.to_bits()),
-            (Self::V6(span), IpAddr::V6(v6)) => (span.start..=span.end).contains(&v6.to_bits()),
-            _ => false,
-        }
-    }
-
-    /// How far it is from the first to the last.
-    pub(crate) fn steps(&self) -> u128 {
-        match self {
-            Self::V4(span) => (span.end - span.start).into(),
-            Self::V6(span) => span.end - span.start,
-        }
-    }
-
-    pub(crate) fn line(&self) -> u32 {
-        match self {
-            Self::V4(span) => span.line,
-            Self::V6(span) => span.line,
-        }
-    }
-
-    /// The canonical text.
-    pub(crate) fn entry(&self) -> String {
-        match self {
-            Self::V4(span) => span.entry(),
-            Self::V6(span) => span.entry(),
-        }
-    }
 }
 
 /// Where a signature came from and what it does. In a rule set they are sorted: `allow` before `block`, then the one with fewer
@@ -135,6 +84,18 @@ pub struct ListSummary {
     pub entries: usize,
     /// Number of its lines that are no entries, because they cannot be understood.
     pub refused: usize,
+    /// Whether it was as in the rule set before, and not parsed again.
+    pub reused: bool,
+}
+
+impl ListSummary {
+    /// Whether it is asked about frames of a direction.
+    pub(crate) fn applies(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::In => self.direction != ListDirection::Out,
+            Direction::Out => self.direction != ListDirection::In,
+        }
+    }
 }
 
 /// One entry of a list, in words.
@@ -154,44 +115,82 @@ impl RuleSet {
         &self.lists
     }
 
-    /// Bytes of heap held by tables and entries.
-    pub fn memory_usage(&self) -> usize {
+    /// Bytes of heap held by tables: what frames are judged by.
+    pub fn table_bytes(&self) -> usize {
         self.inbound.memory_usage()
             + self.outbound.memory_usage()
-            + size_of_val(&*self.covers)
-            + size_of_val(&*self.cover_lists)
+            + self.sets.memory_usage()
             + self.signatures.memory_usage()
-            + size_of_val(&*self.signature_rules)
-            + self.signature_rules.iter().map(|rule| rule.signature.traits.heap_bytes()).sum::<usize>()
-            + size_of_val(&*self.prefix_rules)
     }
 
-    /// The entry behind a rule of a verdict of this rule set; `None` when it is of another.
-    pub fn describe(&self, rule: RuleId) -> Option<RuleDescription> {
-        if let Some(PrefixRule { span, list }) = self.prefix_rules.get(rule.index()) {
-            return Some(RuleDescription { list: *list, line: span.line(), entry: span.entry() });
+    /// Bytes of heap held by tables and entries.
+    pub fn memory_usage(&self) -> usize {
+        self.table_bytes()
+            + size_of_val(&*self.signature_rules)
+            + self.signature_rules.iter().map(|rule| rule.signature.traits.heap_bytes()).sum::<usize>()
+            + self.sources.iter().map(Source::memory_usage).sum::<usize>()
+    }
+
+    /// The distinct sets of lists that cover some address.
+    pub fn list_sets(&self) -> impl ExactSizeIterator<Item = ListSetId> {
+        self.sets.ids()
+    }
+
+    /// The lists of a set, in the order of the configuration.
+    pub fn lists_of(&self, set: ListSetId) -> &[ListId] {
+        self.sets.lists(set)
+    }
+
+    /// The list of a set that decides, and the one that would if everything were enforced, where that is another.
+    pub fn deciders_of(&self, set: ListSetId) -> impl Iterator<Item = ListId> {
+        let Opinion { enforced, assumed } = self.sets.opinion(set);
+        let list = |decision: Option<Decision>| self.list_of(decision?.rule?);
+        let decides = list(enforced);
+        decides.into_iter().chain(list(assumed).filter(move |list| decides != Some(*list)))
+    }
+
+    /// The entry behind a rule of a verdict of this rule set on a frame that was judged by `address`; `None` when it is of
+    /// another. Of a list of addresses it is the narrowest entry that covers the address, of equals the first line.
+    pub fn describe(&self, rule: RuleId, address: Option<IpAddr>) -> Option<RuleDescription> {
+        match rule.rule() {
+            Rule::List(id) => {
+                let (_, source) = self.lists.iter().zip(&self.sources).find(|(list, _)| list.id == id)?;
+                let entry = source.covering(address?).into_iter().next()?;
+                Some(RuleDescription { list: id, line: entry.line, entry: entry.text })
+            }
+            Rule::Signature(place) => {
+                let rule = self.signature_rules.get(place as usize)?;
+                Some(RuleDescription { list: rule.list, line: rule.line, entry: rule.signature.to_string() })
+            }
         }
-        let rule = self.signature_rules.get(rule.index() - self.prefix_rules.len())?;
-        Some(RuleDescription { list: rule.list, line: rule.line, entry: rule.signature.to_string() })
     }
 
     /// The list of a rule, without its text.
     #[inline]
     pub fn list_of(&self, rule: RuleId) -> Option<ListId> {
-        match self.prefix_rules.get(rule.index()) {
-            Some(rule) => Some(rule.list),
-            None => self.signature_rules.get(rule.index() - self.prefix_rules.len()).map(|rule| rule.list),
+        match rule.rule() {
+            Rule::List(list) => Some(list),
+            Rule::Signature(place) => self.signature_rules.get(place as usize).map(|rule| rule.list),
         }
     }
 
-    /// What is said of an address that frames of a direction are judged by.
+    /// The list of a rule that is a signature.
     #[inline]
-    pub(crate) fn cover(&self, direction: Direction, address: IpAddr) -> Option<&Cover> {
+    pub fn signature_list(&self, rule: RuleId) -> Option<ListId> {
+        match rule.rule() {
+            Rule::List(_) => None,
+            Rule::Signature(_) => self.list_of(rule),
+        }
+    }
+
+    /// The set of lists that cover an address that frames of a direction are judged by.
+    #[inline]
+    pub(crate) fn list_set(&self, direction: Direction, address: IpAddr) -> Option<ListSetId> {
         let table = match direction {
             Direction::In => &self.inbound,
             Direction::Out => &self.outbound,
         };
-        table.get(address).and_then(|place| self.covers.get(place as usize))
+        table.get(address).map(ListSetId::new)
     }
 
     /// What the lists of addresses say of a packet.
@@ -202,18 +201,21 @@ impl RuleSet {
         packet: &Packet<'_>,
         witness: &mut impl Witness,
     ) -> Opinion {
-        let cover = match direction {
-            Direction::In => self.cover(direction, packet.source),
-            Direction::Out => self.cover(direction, packet.destination),
+        let address = match direction {
+            Direction::In => packet.source,
+            Direction::Out => packet.destination,
         };
-        match cover {
+        match self.list_set(direction, address) {
             None => Opinion::default(),
-            Some(cover) => {
-                let lists = self.cover_lists.get(cover.first_list as usize..cover.last_list as usize);
-                lists.unwrap_or_default().iter().for_each(|list| witness.hit(*list));
-                cover.opinion
-            }
+            Some(set) => self.set_opinion(set, witness),
         }
+    }
+
+    /// What the lists of a set say.
+    #[inline]
+    pub(crate) fn set_opinion(&self, set: ListSetId, witness: &mut impl Witness) -> Opinion {
+        witness.covered(set);
+        self.sets.opinion(set)
     }
 
     /// What the profile says of an oddity.
@@ -242,8 +244,7 @@ impl RuleSet {
             Action::Forward => Reason::FingerprintAllow,
             Action::Drop => Reason::FingerprintBlock,
         };
-        let rule = RuleId::new(self.prefix_rules.len() + place as usize);
-        Some(Decision { action, reason, rule })
+        Some(Decision { action, reason, rule: Some(RuleId::of_signature(place)) })
     }
 }
 

@@ -1,6 +1,13 @@
-//! Overlapping address blocks, resolved to disjoint ranges.
+//! Overlapping spans of many lists, resolved to disjoint ranges.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 use synward_prefix::Range;
+
+use crate::entry::Span;
+use crate::sets::Members;
 
 /// An address as a number.
 pub(crate) trait Address: Copy + Ord {
@@ -38,61 +45,81 @@ impl Address for u128 {
     }
 }
 
-/// An address block and what it stands for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Block<A, T> {
-    pub(crate) start: A,
-    pub(crate) end: A,
-    pub(crate) owner: T,
-}
-
-/// Cuts overlapping blocks into disjoint ranges, in ascending order. `resolve` is given the owners of all blocks
-/// that cover a range, in ascending order, and answers the value of the range.
-pub(crate) fn sweep<A: Address, T: Copy + Ord>(
-    blocks: &[Block<A, T>],
-    mut resolve: impl FnMut(&[T]) -> u32,
+/// Cuts the spans of lists into disjoint ranges, in ascending order: a new one wherever other lists cover. Each list is given with
+/// its place in the configuration, and its spans sorted by start; `value` answers what the lists at these places come to.
+///
+/// What a list says twice, it says once: its own overlaps are joined on the way. So a list is at any address either there or not, and
+/// has one next edge where that changes; the nearest edge of all is the next cut.
+pub(crate) fn sweep<'a, A: Address + 'a>(
+    lists: impl IntoIterator<Item = (usize, &'a [Span<A>])>,
+    mut value: impl FnMut(&Members) -> u32,
 ) -> Vec<Range<A>> {
-    let mut edges = edges(blocks);
-    edges.sort_unstable_by_key(|edge| edge.at);
-    let mut covering: Vec<T> = Vec::new();
-    let mut ranges = Vec::new();
-    let mut groups = edges.chunk_by(|a, b| a.at == b.at).peekable();
-    while let Some(group) = groups.next() {
-        group.iter().for_each(|edge| edge.apply(&mut covering));
-        let Some(start) = group.first().map(|edge| edge.at) else { continue };
-        let next = groups.peek().and_then(|group| group.first());
-        let end = next.map_or(A::LAST, |edge| edge.at.before());
+    let mut walks: Vec<Walk<'a, A>> =
+        lists.into_iter().map(|(place, spans)| Walk::new(place, spans)).collect();
+    let first_edges = walks.iter().enumerate().filter_map(|(n, walk)| Some(Reverse((walk.start()?, n))));
+    let mut edges: BinaryHeap<_> = first_edges.collect();
+    let (mut covering, mut ranges) = (Members::default(), Vec::new());
+    while let Some(Reverse((start, _))) = edges.peek().copied() {
+        while let Some(edge) = edges.peek_mut().filter(|edge| edge.0.0 == start) {
+            cross(edge, &mut walks, &mut covering);
+        }
+        let end = edges.peek().map_or(A::LAST, |next| next.0.0.before());
         if !covering.is_empty() {
-            ranges.push(Range { start, end, value: resolve(&covering) });
+            ranges.push(Range { start, end, value: value(&covering) });
         }
     }
     ranges
 }
 
-/// Where a block starts, or where the first address behind it is.
-struct Edge<A, T> {
-    at: A,
-    opens: bool,
-    owner: T,
+/// Takes a list into the covering ones, or out of them, and puts its next edge in the place of this one.
+fn cross<A: Address>(
+    mut edge: PeekMut<'_, Reverse<(A, usize)>>,
+    walks: &mut [Walk<'_, A>],
+    covering: &mut Members,
+) {
+    let walk = walks.get_mut(edge.0.1);
+    if let Some(next) = walk.and_then(|walk| walk.cross(covering)) {
+        edge.0.0 = next;
+    } else {
+        PeekMut::pop(edge);
+    }
 }
 
-fn edges<A: Address, T: Copy>(blocks: &[Block<A, T>]) -> Vec<Edge<A, T>> {
-    let opening = |block: &Block<A, T>| Edge { at: block.start, opens: true, owner: block.owner };
-    let closing =
-        |block: &Block<A, T>| block.end.after().map(|at| Edge { at, opens: false, owner: block.owner });
-    blocks.iter().map(opening).chain(blocks.iter().filter_map(closing)).collect()
+/// A walk over the spans of one list.
+struct Walk<'a, A> {
+    place: usize,
+    inside: bool,
+    /// The spans that start behind where the walk has come to.
+    rest: &'a [Span<A>],
 }
 
-impl<A, T: Copy + Ord> Edge<A, T> {
-    /// Enters or removes the owner, which is in the sorted list at most once.
-    fn apply(&self, covering: &mut Vec<T>) {
-        match (covering.binary_search(&self.owner), self.opens) {
-            (Err(place), true) => covering.insert(place, self.owner),
-            (Ok(place), false) => {
-                covering.remove(place);
-            }
-            (Ok(_), true) | (Err(_), false) => debug_assert!(false, "two blocks have the same owner"),
+impl<'a, A: Address> Walk<'a, A> {
+    fn new(place: usize, spans: &'a [Span<A>]) -> Self {
+        Self { place, inside: false, rest: spans }
+    }
+
+    /// Where the list next covers again.
+    fn start(&self) -> Option<A> {
+        self.rest.first().map(|span| span.start)
+    }
+
+    /// Goes over an edge, and answers where the next is.
+    fn cross(&mut self, covering: &mut Members) -> Option<A> {
+        covering.toggle(self.place);
+        self.inside = !self.inside;
+        if self.inside { self.take_block().and_then(A::after) } else { self.start() }
+    }
+
+    /// The end of the block of overlapping or adjacent spans that starts here.
+    fn take_block(&mut self) -> Option<A> {
+        let mut end = None;
+        while let [span, rest @ ..] = self.rest
+            && end.is_none_or(|end: A| end.after().is_none_or(|after| span.start <= after))
+        {
+            end = end.max(Some(span.end));
+            self.rest = rest;
         }
+        end
     }
 }
 
@@ -102,44 +129,63 @@ mod tests {
 
     use super::*;
 
-    fn block(start: u32, end: u32, owner: u32) -> Block<u32, u32> {
-        Block { start, end, owner }
+    fn span(start: u32, end: u32) -> Span<u32> {
+        Span { start, end, line: 1 }
     }
 
-    /// Runs the sweep with the set of owners as a bit mask.
-    fn masks(blocks: &[Block<u32, u32>]) -> Vec<(u32, u32, u32)> {
-        let ranges = sweep(blocks, |owners| owners.iter().map(|owner| 1 << owner).sum());
+    /// Runs the sweep with the set of lists as a bit mask.
+    fn masks(lists: &[Vec<Span<u32>>]) -> Vec<(u32, u32, u32)> {
+        let lists = lists.iter().map(Vec::as_slice).enumerate();
+        let ranges = sweep(lists, |members| members.places().map(|place| 1 << place).sum());
         ranges.into_iter().map(|range| (range.start, range.end, range.value)).collect()
     }
 
     #[test]
-    fn nested_and_adjacent_blocks_are_cut_where_the_cover_changes() {
-        let blocks = [block(0, 255, 0), block(16, 31, 1), block(31, 31, 2), block(256, 300, 3)];
+    fn nested_and_adjacent_spans_are_cut_where_the_cover_changes() {
+        let lists = [vec![span(0, 255)], vec![span(16, 31)], vec![span(31, 31)], vec![span(256, 300)]];
         let expected = [(0, 15, 1), (16, 30, 3), (31, 31, 7), (32, 255, 1), (256, 300, 8)];
-        assert_eq!(masks(&blocks), expected);
+        assert_eq!(masks(&lists), expected);
+    }
+
+    #[test]
+    fn what_a_list_says_twice_makes_no_cut() {
+        let overlapping = vec![span(0, 9), span(3, 4), span(5, 12), span(13, 20), span(22, 22)];
+        assert_eq!(masks(&[overlapping]), [(0, 20, 1), (22, 22, 1)]);
+        assert_eq!(masks(&[vec![span(0, 9)], vec![span(0, 9)]]), [(0, 9, 3)]);
     }
 
     #[test]
     fn the_ends_of_the_address_space_are_no_special_case() {
-        let blocks = [block(0, u32::MAX, 0), block(u32::MAX, u32::MAX, 1), block(0, 0, 2)];
+        let lists =
+            [vec![span(0, u32::MAX), span(5, u32::MAX)], vec![span(u32::MAX, u32::MAX)], vec![span(0, 0)]];
         let expected = [(0, 0, 5), (1, u32::MAX - 1, 1), (u32::MAX, u32::MAX, 3)];
-        assert_eq!(masks(&blocks), expected);
+        assert_eq!(masks(&lists), expected);
         assert!(masks(&[]).is_empty());
+        assert!(masks(&[Vec::new()]).is_empty());
     }
 
     proptest! {
         #[test]
-        fn each_address_gets_exactly_the_blocks_that_cover_it(
-            ends in prop::collection::vec((0u32..64, 0u32..64), 0..12),
+        fn each_address_gets_exactly_the_lists_that_cover_it(
+            lists in prop::collection::vec(prop::collection::vec((0u32..64, 0u32..64), 0..8), 0..6),
         ) {
-            let blocks: Vec<_> =
-                (0..).zip(ends).map(|(owner, (a, b))| block(a.min(b), a.max(b), owner)).collect();
-            let ranges = masks(&blocks);
+            let sorted = |list: Vec<(u32, u32)>| {
+                let mut spans: Vec<_> = list.into_iter().map(|(a, b)| span(a.min(b), a.max(b))).collect();
+                spans.sort_by_key(|span| (span.start, Reverse(span.end)));
+                spans
+            };
+            let lists: Vec<_> = lists.into_iter().map(sorted).collect();
+            let ranges = masks(&lists);
             for address in 0..70 {
-                let cover = blocks.iter().filter(|b| b.start <= address && address <= b.end);
-                let expected: u32 = cover.map(|b| 1 << b.owner).sum();
+                let covers = |spans: &&Vec<Span<u32>>| spans.iter().any(|s| s.start <= address && address <= s.end);
+                let expected: u32 = (0..).zip(&lists).filter(|(_, list)| covers(list)).map(|(n, _)| 1 << n).sum();
                 let found = ranges.iter().find(|(start, end, _)| *start <= address && address <= *end);
                 prop_assert_eq!(found.map_or(0, |range| range.2), expected);
+            }
+            // No cut without a change.
+            for pair in ranges.windows(2) {
+                prop_assert!(pair[0].1 < pair[1].0);
+                prop_assert!(pair[0].1 + 1 < pair[1].0 || pair[0].2 != pair[1].2);
             }
         }
     }

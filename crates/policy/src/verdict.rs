@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use synward_wire::Oddity;
 
+use crate::names::ListId;
+
 /// Which way a frame crosses the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -123,18 +125,37 @@ impl Reason {
     }
 }
 
-/// Names one entry of the rule set that a verdict came from. See [`crate::RuleSet::describe`].
+/// Names what a verdict came from: a list of addresses, or a signature of its rule set. See [`crate::RuleSet::describe`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RuleId(NonZeroU32);
 
+/// What a [`RuleId`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    List(ListId),
+    /// By its place among the signatures of the rule set.
+    Signature(u32),
+}
+
 impl RuleId {
-    /// The rule at a place in the rule set; `None` past 2^32 - 2.
-    pub(crate) fn new(index: usize) -> Option<Self> {
-        u32::try_from(index).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
+    /// The id of the signature at place 0. Those of lists lie below.
+    const FIRST_SIGNATURE: NonZeroU32 = NonZeroU32::MIN.saturating_add(u32::MAX >> 1);
+
+    pub(crate) fn of_list(list: ListId) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(list.number().into()))
     }
 
-    pub(crate) fn index(self) -> usize {
-        self.0.get() as usize - 1
+    pub(crate) fn of_signature(place: u32) -> Self {
+        Self(Self::FIRST_SIGNATURE | place)
+    }
+
+    #[inline]
+    pub(crate) fn rule(self) -> Rule {
+        let number = self.0.get();
+        match number.checked_sub(Self::FIRST_SIGNATURE.get()) {
+            Some(place) => Rule::Signature(place),
+            None => Rule::List(ListId::from_number((number - 1) as u16)),
+        }
     }
 }
 
@@ -145,7 +166,7 @@ pub struct Decision {
     pub action: Action,
     /// Why.
     pub reason: Reason,
-    /// The entry of a list that decided, if one did.
+    /// The list or signature that decided, if one did.
     pub rule: Option<RuleId>,
 }
 
@@ -166,7 +187,7 @@ pub struct Verdict {
     pub action: Action,
     /// Why.
     pub reason: Reason,
-    /// The entry of a list that decided, if one did.
+    /// The list or signature that decided, if one did.
     pub rule: Option<RuleId>,
     /// What would have been decided if everything in monitor mode were enforced; only when that is another action, or for
     /// another reason, or by another rule.
@@ -221,6 +242,14 @@ impl Opinion {
         Self { enforced: self.enforced.or(later.enforced), assumed: self.assumed.or(later.assumed) }
     }
 
+    /// What this and a later list say together that cover one address.
+    pub(crate) fn beside(self, later: Self) -> Self {
+        Self {
+            enforced: stronger(self.enforced, later.enforced),
+            assumed: stronger(self.assumed, later.assumed),
+        }
+    }
+
     /// Whether no later step can change anything, in a bridge that enforces or not.
     pub(crate) fn is_settled(&self, enforces: bool) -> bool {
         self.assumed.is_some() && (self.enforced.is_some() || !enforces)
@@ -236,6 +265,11 @@ impl Opinion {
     }
 }
 
+/// `allow` beats `block`; of two that say the same, the first is named.
+fn stronger(first: Option<Decision>, later: Option<Decision>) -> Option<Decision> {
+    first.into_iter().chain(later).min_by_key(|decision| decision.action == Action::Drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +280,16 @@ mod tests {
         assert_eq!(places, (0..Reason::COUNT).collect::<Vec<_>>());
         let names: std::collections::HashSet<_> = Reason::all().map(Reason::name).collect();
         assert_eq!(names.len(), Reason::COUNT);
+    }
+
+    #[test]
+    fn lists_and_signatures_have_ids_of_their_own() {
+        for list in [0, 1, 1023].map(ListId::from_number) {
+            assert_eq!(RuleId::of_list(list).rule(), Rule::List(list));
+        }
+        for place in [0, 1, 199_999] {
+            assert_eq!(RuleId::of_signature(place).rule(), Rule::Signature(place));
+        }
     }
 
     #[test]

@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 use synward_policy::{
-    Action, Compiled, Config, Diagnostic, Direction, ListNames, RuleSet, Snapshot, Verdict, Witness,
+    Action, Compiled, Config, Diagnostic, Direction, ListNames, ListSetId, RuleSet, Snapshot, Witness,
 };
 use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
+use synward_wire::Located;
 
 /// A configuration in a folder of its own, removed on drop.
 struct Folder(PathBuf);
@@ -82,16 +83,28 @@ fn ping(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
     frame
 }
 
-/// What a verdict says in three words: verdict, reason, and the entry that decided.
-fn said(snapshot: &Snapshot, verdict: &Verdict) -> String {
+/// The address of a frame that is judged.
+fn judged_address(direction: Direction, frame: &[u8]) -> Option<IpAddr> {
+    match synward_wire::locate(frame) {
+        Located::Packet(packet) if direction == Direction::In => Some(packet.source),
+        Located::Packet(packet) => Some(packet.destination),
+        _ => None,
+    }
+}
+
+/// What is judged in three words: verdict, reason, and the entry that decided.
+fn said(snapshot: &Snapshot, direction: Direction, frame: &[u8]) -> String {
+    let verdict = snapshot.judge(direction, frame);
     let told = verdict.noteworthy().map(|told| told.decision);
     let (reason, rule) = told.map_or((verdict.reason, verdict.rule), |told| (told.reason, told.rule));
-    let entry = rule.and_then(|rule| snapshot.rules.describe(rule)).map_or(String::new(), |rule| rule.entry);
+    let address = judged_address(direction, frame);
+    let entry =
+        rule.and_then(|rule| snapshot.rules.describe(rule, address)).map_or(String::new(), |rule| rule.entry);
     format!("{} {} {entry}", verdict.name(), reason.name()).trim_end().to_owned()
 }
 
 fn said_of(judge: &(Snapshot, ListNames), direction: Direction, frame: &[u8]) -> String {
-    said(&judge.0, &judge.0.judge(direction, frame))
+    said(&judge.0, direction, frame)
 }
 
 #[test]
@@ -118,12 +131,19 @@ fn allow_beats_block_whatever_the_prefix_lengths_and_the_order() {
 }
 
 #[test]
-fn the_longest_prefix_is_named_and_of_equals_the_first() {
-    let judge =
-        judge_by(ENFORCE, &[("a", BLOCK, "192.0.2.0/24\n192.0.2.0/25"), ("b", BLOCK, "192.0.2.0/25")]);
-    let verdict = judge.0.judge(Direction::In, &ping([192, 0, 2, 9], [198, 51, 100, 1]));
-    let rule = judge.0.rules.describe(verdict.rule.unwrap()).unwrap();
-    assert_eq!((judge.1.name(rule.list), rule.line, rule.entry.as_str()), ("a", 2, "192.0.2.0/25"));
+fn the_first_list_is_named_and_its_narrowest_entry() {
+    let judge = judge_by(
+        ENFORCE,
+        &[("a", BLOCK, "192.0.0.0/16\n192.0.2.0/24\n192.0.2.0-192.0.2.255\n"), ("b", BLOCK, "192.0.2.9")],
+    );
+    let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
+    let verdict = judge.0.judge(Direction::In, &frame);
+    let address = judged_address(Direction::In, &frame);
+    let rule = judge.0.rules.describe(verdict.rule.unwrap(), address).unwrap();
+    assert_eq!((judge.1.name(rule.list), rule.line, rule.entry.as_str()), ("a", 2, "192.0.2.0/24"));
+    assert_eq!(judge.0.rules.list_of(verdict.rule.unwrap()), Some(rule.list));
+    let stranger = Some(Ipv4Addr::new(203, 0, 113, 1).into());
+    assert_eq!(judge.0.rules.describe(verdict.rule.unwrap(), stranger), None);
 }
 
 #[test]
@@ -176,7 +196,7 @@ fn a_list_in_monitor_mode_decides_nothing_in_an_enforcing_bridge() {
     let quiet = format!("{BLOCK}\nmode = 'monitor'");
     let judge = judge_by(ENFORCE, &[("trial", &quiet, "192.0.2.0/24"), ("scanners", BLOCK_SYN, "1024:::")]);
     let verdict = judge.0.judge(Direction::In, &syn([192, 0, 2, 9]));
-    assert_eq!(said(&judge.0, &verdict), "drop fingerprint_block 1024:::");
+    assert_eq!(said_of(&judge, Direction::In, &syn([192, 0, 2, 9])), "drop fingerprint_block 1024:::");
     assert_eq!(verdict.would.map(|would| would.reason.name()), Some("block_list"));
     let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
     assert_eq!(said_of(&judge, Direction::In, &frame), "would-drop block_list 192.0.2.0/24");
@@ -207,25 +227,29 @@ fn a_ban_blocks_what_no_list_allows() {
     let (mut snapshot, _) = judge_by(ENFORCE, &[("good", ALLOW, "192.0.2.1")]);
     let banned = Range { start: 0xc000_0200, end: 0xc000_0209, value: 0 };
     snapshot.bans = Arc::new(IpTable::new(Ipv4Table::build([banned]).unwrap(), Ipv6Table::default()));
-    let judged =
-        |last| said(&snapshot, &snapshot.judge(Direction::In, &ping([192, 0, 2, last], [198, 51, 100, 1])));
+    let judged = |last| said(&snapshot, Direction::In, &ping([192, 0, 2, last], [198, 51, 100, 1]));
     assert_eq!(judged(9), "drop ban");
     assert_eq!(judged(10), "forward clean");
     assert_eq!(judged(1), "forward allow_list 192.0.2.1");
 }
 
 /// Collects the names of the lists that were hit.
-struct Hits<'a>(&'a ListNames, Vec<String>);
+struct Hits<'a>(&'a (Snapshot, ListNames), Vec<String>);
 
 impl Witness for Hits<'_> {
+    fn covered(&mut self, by: ListSetId) {
+        let Self((snapshot, names), hits) = self;
+        hits.extend(snapshot.rules.lists_of(by).iter().map(|list| names.name(*list).to_owned()));
+    }
+
     fn hit(&mut self, list: synward_policy::ListId) {
-        self.1.push(self.0.name(list).to_owned());
+        self.1.push(self.0.1.name(list).to_owned());
     }
 }
 
 #[test]
 fn every_list_that_matches_is_told_once() {
-    let (snapshot, names) = judge_by(
+    let judge = judge_by(
         "mode = 'monitor'",
         &[
             ("a", BLOCK, "192.0.2.0/24\n192.0.2.9"),
@@ -235,11 +259,11 @@ fn every_list_that_matches_is_told_once() {
             ("windows", BLOCK_SYN, "64240:2-1-3-1-1-4:1460:8"),
         ],
     );
-    let mut hits = Hits(&names, Vec::new());
-    let _ = snapshot.judge_seen(Direction::In, &syn([192, 0, 2, 9]), &mut hits);
+    let mut hits = Hits(&judge, Vec::new());
+    let _ = judge.0.judge_seen(Direction::In, &syn([192, 0, 2, 9]), &mut hits);
     assert_eq!(hits.1, ["a", "b"]);
-    let mut hits = Hits(&names, Vec::new());
-    let _ = snapshot.judge_seen(Direction::In, &syn([203, 0, 113, 9]), &mut hits);
+    let mut hits = Hits(&judge, Vec::new());
+    let _ = judge.0.judge_seen(Direction::In, &syn([203, 0, 113, 9]), &mut hits);
     assert_eq!(hits.1, ["wild"]);
 }
 
@@ -288,8 +312,9 @@ fn a_signature_of_a_syn_ack_never_blocks() {
     let (snapshot, _) = judge_by(ENFORCE, &[("servers", BLOCK_SYN, lines)]);
     assert_eq!(snapshot.rules.lists()[0].entries, 2);
     for (flags, direction) in [(0x12, Direction::In), (0x02, Direction::In), (0x12, Direction::Out)] {
-        let verdict = snapshot.judge(direction, &syn_with(64, true, flags));
-        assert_eq!(said(&snapshot, &verdict), "forward clean", "{flags:#x}");
+        let frame = syn_with(64, true, flags);
+        let verdict = snapshot.judge(direction, &frame);
+        assert_eq!(said(&snapshot, direction, &frame), "forward clean", "{flags:#x}");
         assert_eq!(verdict.would, None);
     }
 }
@@ -325,7 +350,7 @@ fn a_whole_p0f_fp_judges_strictly_and_its_syn_acks_never_block() {
         let mut frame = syn_with(ttl, false, flags);
         // Not zero: else the quirk `id-` is there, too.
         frame[19] = 1;
-        said(&snapshot, &snapshot.judge(Direction::In, &frame))
+        said(&snapshot, Direction::In, &frame)
     };
     assert_eq!(said(60, 0x02), "drop fingerprint_block *:64:0:0:1024,0:::0;name=\"Test 1\"");
     assert_eq!(said(65, 0x02), "forward clean");
@@ -361,7 +386,7 @@ fn a_bad_line_is_left_out_told_and_counted_and_the_others_are_in_force() {
     let places: Vec<_> = compiled.refused.iter().map(place).collect();
     assert_eq!(places, ["a:1:1", "a:3:11", "b:2:9", "b:3:1"]);
     let snapshot = Snapshot { rules: Arc::new(compiled.rules), generation: 1, ..Snapshot::default() };
-    let judged = |source| said(&snapshot, &snapshot.judge(Direction::In, &syn(source)));
+    let judged = |source| said(&snapshot, Direction::In, &syn(source));
     assert_eq!(judged([192, 0, 2, 9]), "drop block_list 192.0.2.9");
     assert_eq!(judged([192, 0, 2, 8]), "drop fingerprint_block 1024:::");
 }
@@ -371,7 +396,7 @@ fn a_bad_line_of_an_allow_list_allows_nothing_and_is_told_as_loudly() {
     let compiled = compile_with_bad_lines("action = 'allow'");
     assert_eq!(compiled.refused.len(), 4);
     let snapshot = Snapshot { rules: Arc::new(compiled.rules), generation: 1, ..Snapshot::default() };
-    let judged = |source| said(&snapshot, &snapshot.judge(Direction::In, &ping(source, [198, 51, 100, 1])));
+    let judged = |source| said(&snapshot, Direction::In, &ping(source, [198, 51, 100, 1]));
     assert_eq!(judged([192, 0, 2, 9]), "forward allow_list 192.0.2.9");
     assert_eq!(judged([192, 0, 2, 8]), "forward clean");
 }

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow, bail};
 use serde::Serialize;
 use synward_fingerprint::{Direction as Segment, Signature, SignatureError};
 use synward_policy::{
-    Config, Diagnostic, Direction, Explanation, ListAction, ListDirection, ListNames, Match, P0fRank, Place,
-    RuleSet, Verdict,
+    Config, Diagnostic, Direction, Explanation, ListAction, ListDirection, ListNames, Match, P0fRank, Part,
+    Place, RuleSet,
 };
 
 use crate::cli::ExplainOptions;
@@ -170,21 +170,17 @@ fn answer(
         port: direction.port(),
         verdict: Some(verdict.name()),
         reason: Some(told.name()),
-        entries: entries.map(|found| entry(found.clone(), role(found, verdict), names)).collect(),
+        entries: entries.map(|found| entry(found.clone(), role(found), names)).collect(),
         note,
     }
 }
 
-fn role(found: &Match, verdict: &Verdict) -> Role {
-    let rule = Some(found.rule);
-    if found.condition.is_some() {
-        Role::WouldMatch
-    } else if rule == verdict.rule {
-        Role::Decides
-    } else if rule == verdict.would.and_then(|would| would.rule) {
-        Role::WouldDecide
-    } else {
-        Role::Matches
+fn role(found: &Match) -> Role {
+    match found.part {
+        _ if found.condition.is_some() => Role::WouldMatch,
+        Part::Decides => Role::Decides,
+        Part::WouldDecide => Role::WouldDecide,
+        Part::Matches => Role::Matches,
     }
 }
 

@@ -1,11 +1,14 @@
 //! From a configuration file to a rule set, at the start and again at every SIGHUP.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use synward_policy::{Compiled, Config, Diagnostic, Faults, ListNames, ListSummary, RuleSet, Warning};
+use synward_policy::{
+    Compiled, Config, Diagnostic, Faults, ListNames, ListSummary, Resources, RuleSet, Warning,
+};
 
 use crate::{complain, print_out};
 
@@ -22,12 +25,33 @@ pub(crate) struct Loaded {
     pub(crate) took: Duration,
 }
 
-/// Reads the configuration and its lists. `names` are the lists that have an id already.
-pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
+/// Reads the configuration and its lists, with what the machine has. `names` are the lists that have an id already.
+pub(crate) fn load(file: &Path, names: ListNames) -> Result<Loaded, Faults> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    reload(&RuleSet::default(), file, names, cores - 1)
+}
+
+/// As [`load`], with rules in force, and with so many threads beside this one.
+pub(crate) fn reload(
+    in_force: &RuleSet,
+    file: &Path,
+    mut names: ListNames,
+    more_threads: usize,
+) -> Result<Loaded, Faults> {
     let began = Instant::now();
     let config = Config::load(file)?;
-    let Compiled { rules, warnings, refused } = RuleSet::compile(&config, &mut names)?;
+    let memory = config.control.memory.map(|most| most.as_u64()).or_else(|| Some(machine_memory()? / 2));
+    let resources = Resources { more_threads, memory };
+    let Compiled { rules, warnings, refused } = in_force.recompile(&config, &mut names, resources)?;
     Ok(Loaded { config, rules: Arc::new(rules), names, warnings, refused, took: began.elapsed() })
+}
+
+/// Bytes of memory of the machine (proc_meminfo(5)).
+fn machine_memory() -> Option<u64> {
+    let known = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kibibytes =
+        known.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"))?;
+    Some(kibibytes.parse::<u64>().ok()? * 1024)
 }
 
 /// Says on stderr which lines of lists a command works without.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use core_affinity::CoreId;
-use synward_bridge::{Desk, EventSender, Publisher, Stats, Worker, events, loop_times};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use synward_bridge::{Desk, EventSender, Publisher, Stats, Subscription, Worker, events, loop_times};
 use synward_policy::{ListNames, Snapshot, Xdp};
 use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
@@ -28,7 +29,6 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
     tell(&warnings, refused, &rules);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
-    let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
@@ -39,12 +39,19 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let Opened { ports, pairs, monitors } = opened;
 
     let (sender, told) = events();
-    let (crew, workers) = Crew::start(pairs, &publisher, &sender)?;
+    let first = Snapshot { rules, generation: 1, ..Snapshot::default() };
+    let (publisher, subscriptions) = Publisher::new(first, pairs.len());
+    let spared = free_cores(pairs.len());
+    let (crew, workers) = Crew::start(pairs, subscriptions, &sender)?;
+    keep_to(&spared);
     crew.await_first_turns(&workers);
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
-    let view = Arc::new(View::new(monitors, workers, rules_view, took));
-    let control = Control { file: file.to_owned(), config, names, publisher, events: told, view };
+    let ledger = publisher.ledger().clone();
+    let view = Arc::new(View::new(monitors, workers, ledger, rules_view, took));
+    let more_threads = spared.len().saturating_sub(1);
+    let control =
+        Control { file: file.to_owned(), config, names, publisher, events: told, view, more_threads };
     let ended = control.run(runtime, listeners, || crew.lives());
 
     ports.disarm();
@@ -81,6 +88,23 @@ fn tell_modes(monitors: &[synward_xsk::PortMonitor; 2], bridge: &synward_policy:
     tracing::info!(outside = bridge.outside, inside = bridge.inside, mode = ?bridge.mode, "forwarding");
 }
 
+/// The cores that are left over by so many workers.
+fn free_cores(workers: usize) -> Vec<CoreId> {
+    core_affinity::get_core_ids().unwrap_or_default().into_iter().skip(workers).collect()
+}
+
+/// Keeps this thread, and those that it starts from now on, on some cores: reading a large list must not cost a worker its core.
+/// Without any core left over, all stays as it is.
+fn keep_to(cores: &[CoreId]) {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(core.id));
+    if !cores.is_empty()
+        && let Err(error) = sched_setaffinity(None, &set)
+    {
+        tracing::warn!(%error, "the control thread may run on the cores of workers");
+    }
+}
+
 /// The worker threads.
 struct Crew {
     stop: Arc<AtomicBool>,
@@ -91,7 +115,7 @@ impl Crew {
     /// Starts a worker for each pair of queues, each on a core of its own as far as there are enough.
     fn start(
         pairs: Vec<QueuePair>,
-        publisher: &Publisher,
+        subscriptions: Vec<Subscription>,
         events: &EventSender,
     ) -> Result<(Self, Vec<WorkerView>)> {
         let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -101,12 +125,12 @@ impl Crew {
         let mut crew = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
         let mut views = Vec::new();
         let mut cores = cores.into_iter().cycle();
-        for pair in pairs {
+        for (pair, rules) in pairs.into_iter().zip(subscriptions) {
             let queue = pair.queue;
             let (timer, times) = loop_times().context("cannot make a histogram")?;
             let stats = Arc::new(Stats::default());
             views.push(WorkerView::new(queue, Arc::clone(&stats), times));
-            let desk = Desk { queue, rules: publisher.subscribe(), stats, events: events.clone(), timer };
+            let desk = Desk { queue, rules, stats, events: events.clone(), timer };
             crew.hire(Worker::new(desk, pair.outside, pair.inside, pair.umem), queue, cores.next())?;
         }
         Ok((crew, views))

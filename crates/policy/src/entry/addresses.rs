@@ -95,7 +95,6 @@ impl Addresses {
     }
 
     /// Bytes of heap held.
-    #[allow(dead_code, reason = "for who keeps lists over a reload, and counts what they take")]
     pub(crate) fn memory_usage(&self) -> usize {
         self.v4.capacity() * size_of::<Span<u32>>() + self.v6.capacity() * size_of::<Span<u128>>()
     }

@@ -44,15 +44,14 @@ const ALLOW_SYN: &str = "kind = 'fingerprint'\naction = 'allow'";
 const MONITOR: &str = "\nmode = 'monitor'";
 
 /// The verdict, and each entry that matches: where it stands, and its role, action and condition.
-fn told((rules, names): &(RuleSet, ListNames), explained: &Explanation) -> (String, Vec<String>) {
+fn told((_, names): &(RuleSet, ListNames), explained: &Explanation) -> (String, Vec<String>) {
     let Explanation { verdict, matches } = explained;
     let show = |found: &Match| {
         let RuleDescription { list, line, .. } = &found.description;
-        assert_eq!(rules.describe(found.rule).as_ref(), Some(&found.description));
-        let role = match Some(found.rule) {
-            id if id == verdict.rule => " decides",
-            id if id == verdict.would.and_then(|would| would.rule) => " would decide",
-            _ => "",
+        let role = match found.part {
+            Part::Decides => " decides",
+            Part::WouldDecide => " would decide",
+            Part::Matches => "",
         };
         let condition =
             found.condition.iter().map(|condition| format!(" if {condition}")).collect::<String>();
@@ -83,7 +82,7 @@ fn entries_of_an_address_come_in_the_order_of_verdicts_and_monitor_lists_decide_
         ("good", ALLOW, "192.0.2.8/30"),
     ];
     let rules = rules(&lists, |_| {});
-    let all = ["good:1 decides", "trial:1", "bad:3", "bad:1", "wide:1"];
+    let all = ["trial:1 would decide", "good:1 decides", "bad:3", "bad:1", "wide:1"];
     assert_eq!(address(&rules, Direction::In, 9), expect("forward allow_list", &all));
     let spared = ["trial:1 would decide", "bad:1 decides", "wide:1"];
     assert_eq!(address(&rules, Direction::In, 3), expect("drop block_list", &spared));

@@ -173,22 +173,20 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
 
 /// What the lists did.
 fn lists(view: &View) -> Vec<MetricFamily> {
-    let lists = view.rules().lists;
-    let by_list = |table: fn(&Stats) -> &[synward_bridge::Counter]| {
-        lists.iter().map(move |list| {
-            let count = view.sum(|stats| at(table(stats), list.id.index()));
-            Sample::new([("list", list.name.as_str())], count)
-        })
+    let (lists, totals) = (view.rules().lists, view.list_totals());
+    let by_list = |counts: &[u64]| {
+        let count = |list: &ListSummary| counts.get(list.id.index()).copied().unwrap_or_default();
+        lists.iter().map(|list| Sample::new([("list", list.name.as_str())], count(list))).collect::<Vec<_>>()
     };
     let number = |number: fn(&ListSummary) -> usize| {
         lists.iter().map(move |list| Sample::new([("list", list.name.as_str())], number(list)))
     };
     vec![
-        counter("synward_list_hits_total", "Frames that a list matches.", by_list(|stats| &stats.hits)),
+        counter("synward_list_hits_total", "Frames that a list matches.", by_list(&totals.hits)),
         counter(
             "synward_list_decisions_total",
             "Frames that a list decided about, or would have in enforce mode.",
-            by_list(|stats| &stats.decisions),
+            by_list(&totals.decisions),
         ),
         gauge("synward_list_entries", "Entries of a list.", number(|list| list.entries)),
         gauge(
@@ -215,7 +213,26 @@ fn rules(view: &View) -> Vec<MetricFamily> {
     let one = |name, help, value: Value| gauge(name, help, [Sample::new([], value.0)]);
     vec![
         gauge("synward_rules_generation", "Generation of the rules that a worker judges by.", generations),
-        one("synward_rule_table_bytes", "Memory of the compiled rules.", rules.table_bytes.into()),
+        one(
+            "synward_rule_table_bytes",
+            "Memory of the tables that frames are judged by.",
+            rules.table_bytes.into(),
+        ),
+        one(
+            "synward_rules_memory_bytes",
+            "Memory of the rules: tables, and the entries that they were made of.",
+            rules.memory_bytes.into(),
+        ),
+        one(
+            "synward_rules_entries",
+            "Entries of all lists.",
+            rules.lists.iter().map(|list| list.entries).sum::<usize>().into(),
+        ),
+        one(
+            "synward_rules_list_sets",
+            "Distinct sets of lists that cover some address.",
+            rules.list_sets.into(),
+        ),
         counter("synward_reloads_total", "Reloads since the start, by result.", results),
         one(
             "synward_last_reload_successful",

@@ -87,6 +87,8 @@ pub(crate) struct Control {
     pub(crate) publisher: Publisher,
     pub(crate) events: Receiver<Event>,
     pub(crate) view: Arc<View>,
+    /// How many threads read lists in a reload, beside its own.
+    pub(crate) more_threads: usize,
 }
 
 /// A reload under way, on a thread of its own: reading and compiling may take seconds.
@@ -147,8 +149,9 @@ impl Control {
         for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
             let Some(log) = log.as_mut() else { continue };
             let rules = self.publisher.generation(event.generation);
-            let rule =
-                rules.zip(event.told.decision.rule).and_then(|(rules, rule)| rules.rules.describe(rule));
+            let rule = rules
+                .zip(event.told.decision.rule)
+                .and_then(|(rules, rule)| rules.rules.describe(rule, event.judged_address()));
             log.write(&event, rule.as_ref(), &self.names, &self.view.events);
         }
         if let Some(log) = log {
@@ -159,16 +162,19 @@ impl Control {
     }
 
     fn begin_reload(&self) -> Loading {
-        let (file, names) = (self.file.clone(), self.names.clone());
+        let (file, names, more_threads) = (self.file.clone(), self.names.clone(), self.more_threads);
+        let in_force = Arc::clone(&self.publisher.current().rules);
         tracing::info!(file = %file.display(), "reloading");
-        tokio::task::spawn_blocking(move || reload::load(&file, names))
+        tokio::task::spawn_blocking(move || reload::reload(&in_force, &file, names, more_threads))
     }
 
     fn finish(&mut self, loaded: Result<Loaded>, log: &mut Option<EventLog>) {
         match loaded.and_then(|loaded| self.put_in_force(loaded, log)) {
             Ok((generation, took)) => {
                 self.view.reloads.succeeded(took);
-                tracing::info!(generation, ?took, "reloaded");
+                let lists = self.view.rules().lists;
+                let unchanged = lists.iter().filter(|list| list.reused).count();
+                tracing::info!(generation, ?took, lists = lists.len(), unchanged, "reloaded");
             }
             Err(error) => {
                 tracing::error!("reload failed, the rules before it stay in force:\n{error:#}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
-use synward_policy::{Mode, Reason};
+use synward_policy::{ListId, Mode, Reason};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
@@ -123,14 +123,15 @@ fn is_member(process: i32, group: u32) -> bool {
 }
 
 fn status(view: &View) -> Status {
-    let rules = view.rules();
+    let (rules, totals) = (view.rules(), view.list_totals());
+    let count = |counts: &[u64], list: ListId| counts.get(list.index()).copied().unwrap_or_default();
     let last = view.reloads.last();
     let list = |list: &synward_policy::ListSummary| ListStatus {
         name: list.name.clone(),
         entries: list.entries,
         refused: list.refused,
-        hits: view.sum(|stats| at(&stats.hits, list.id.index())),
-        decisions: view.sum(|stats| at(&stats.decisions, list.id.index())),
+        hits: count(&totals.hits, list.id),
+        decisions: count(&totals.decisions, list.id),
     };
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),

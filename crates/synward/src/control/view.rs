@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use synward_bridge::{Counter, LoopSummary, LoopTimes, Stats};
+use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimes, Stats};
 use synward_policy::{ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
 
@@ -23,6 +23,8 @@ pub(crate) struct View {
     links: [AtomicBool; 2],
     /// By queue.
     pub(crate) workers: Vec<WorkerView>,
+    /// What lists of addresses did.
+    ledger: Ledger,
     rules: Mutex<RulesView>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
@@ -43,6 +45,10 @@ pub(crate) struct RulesView {
     pub(crate) mode: Mode,
     pub(crate) lists: Vec<ListSummary>,
     pub(crate) table_bytes: usize,
+    /// Bytes of all that the rules hold: tables, and the entries that they were made of.
+    pub(crate) memory_bytes: usize,
+    /// Number of distinct sets of lists that cover some address.
+    pub(crate) list_sets: usize,
 }
 
 /// What became of the reloads.
@@ -74,7 +80,14 @@ pub(crate) struct EventCounts {
 
 impl RulesView {
     pub(crate) fn new(generation: u64, mode: Mode, rules: &RuleSet) -> Self {
-        Self { generation, mode, lists: rules.lists().to_vec(), table_bytes: rules.memory_usage() }
+        Self {
+            generation,
+            mode,
+            lists: rules.lists().to_vec(),
+            table_bytes: rules.table_bytes(),
+            memory_bytes: rules.memory_usage(),
+            list_sets: rules.list_sets().len(),
+        }
     }
 }
 
@@ -82,6 +95,7 @@ impl View {
     pub(crate) fn new(
         ports: [PortMonitor; 2],
         workers: Vec<WorkerView>,
+        ledger: Ledger,
         rules: RulesView,
         took: Duration,
     ) -> Self {
@@ -91,6 +105,7 @@ impl View {
             ports,
             links: [AtomicBool::new(true), AtomicBool::new(true)],
             workers,
+            ledger,
             rules: Mutex::new(rules),
             reloads: Reloads {
                 successes: AtomicU64::new(0),
@@ -128,6 +143,19 @@ impl View {
             }
         }
         Ok(())
+    }
+
+    /// What each list did, of addresses or of signatures.
+    pub(crate) fn list_totals(&self) -> ListTotals {
+        let mut totals = self.ledger.totals();
+        for worker in &self.workers {
+            let add = |totals: &mut [u64], counters: &[Counter]| {
+                totals.iter_mut().zip(counters).for_each(|(total, counter)| *total += counter.get());
+            };
+            add(&mut totals.hits, &worker.stats.hits);
+            add(&mut totals.decisions, &worker.stats.decisions);
+        }
+        totals
     }
 
     /// The sum of one counter of all workers.

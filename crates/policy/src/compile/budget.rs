@@ -1,0 +1,93 @@
+//! How much memory rules may take, told before it is taken.
+
+use std::fs;
+
+use bytesize::ByteSize;
+
+use super::read::Source;
+use crate::config::{List, ListDirection};
+use crate::diagnostic::{Diagnostic, Faults};
+use crate::entry::Addresses;
+
+/// What a new rule set may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resources {
+    /// How many lists are read at a time beside the first.
+    pub more_threads: usize,
+    /// The most bytes of heap for rules: for those in force and those being made together. No limit, when it is not given.
+    pub memory: Option<u64>,
+}
+
+/// Bytes for each byte of a file while it is read: the file itself and its entries, of which 12 bytes stand for a line of 8 or more.
+const READING: u64 = 3;
+
+/// Bytes for each entry while a table is made of it: its range, and its part of the table. Measured by `bench/benches/reload.rs`
+/// with addresses at random, the worst case: 30 for IPv4.
+const TABLE_V4: usize = 12 + 36;
+const TABLE_V6: usize = 48 + 64;
+
+/// Bytes of the widest index of a table of IPv4 addresses, and from how many entries it can have that.
+const INDEX_V4: usize = 64 << 20;
+const INDEXED_V4: usize = 50_000;
+
+/// A limit and what is taken already.
+pub(super) struct Budget {
+    limit: u64,
+    held: u64,
+}
+
+impl Budget {
+    pub(super) fn new(resources: Resources, held: usize) -> Self {
+        Self { limit: resources.memory.unwrap_or(u64::MAX), held: held as u64 }
+    }
+
+    /// Before any file is read. A file that is not there is told of by who reads it.
+    pub(super) fn check_files(&self, lists: &[List]) -> Result<(), Faults> {
+        let size = |list: &List| fs::metadata(&list.file).map_or(0, |file| file.len());
+        self.check(lists.iter().map(|list| (list, READING.saturating_mul(size(list)))))
+    }
+
+    /// Before any table is made.
+    pub(super) fn check_tables(&self, lists: &[List], sources: &[Source]) -> Result<(), Faults> {
+        let needs = |(list, source)| (list, tables(list, source) as u64 + entries(source));
+        self.check(lists.iter().zip(sources).map(needs))
+    }
+
+    fn check<'a>(&self, needs: impl Iterator<Item = (&'a List, u64)>) -> Result<(), Faults> {
+        let mut largest: Option<(&List, u64)> = None;
+        let mut total = self.held;
+        for (list, bytes) in needs {
+            total = total.saturating_add(bytes);
+            largest = largest.filter(|(_, most)| *most >= bytes).or(Some((list, bytes)));
+        }
+        match largest {
+            Some((list, bytes)) if total > self.limit => Err(self.refuse(list, bytes, total).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&self, list: &List, bytes: u64, total: u64) -> Diagnostic {
+        let message = format!(
+            "list {} would take {} of memory, which makes {} with the other lists and the rules in force; rules may take {}",
+            list.name,
+            ByteSize(bytes),
+            ByteSize(total),
+            ByteSize(self.limit)
+        );
+        let enough = ByteSize::mib(total.div_ceil(1 << 20));
+        Diagnostic::file(&list.file, message)
+            .with_help(format!("shorten the list, or write `memory = \"{enough}\"` into [control]"))
+    }
+}
+
+/// Bytes of entries that are not those of the rules in force.
+fn entries(source: &Source) -> u64 {
+    if source.is_reused { 0 } else { source.memory_usage() as u64 }
+}
+
+fn tables(list: &List, source: &Source) -> usize {
+    let Some(Addresses { v4, v6 }) = source.addresses() else { return 0 };
+    let index = if v4.len() > INDEXED_V4 { INDEX_V4 } else { 0 };
+    let tables = if list.direction() == ListDirection::Both { 2 } else { 1 };
+    tables * (v4.len() * TABLE_V4 + index + v6.len() * TABLE_V6)
+}
