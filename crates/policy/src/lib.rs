@@ -11,6 +11,7 @@
 //! The same judgement serves live traffic, replayed captures and tests. Nothing in it blocks, allocates, reads
 //! a clock or can fail.
 
+mod bans;
 mod compile;
 mod config;
 mod diagnostic;
@@ -23,6 +24,7 @@ mod snapshot;
 mod sweep;
 mod verdict;
 
+pub use bans::{BanChanges, BanKeeper, Bans, Full, MAX_BANS, Moment};
 pub use compile::Compiled;
 pub use config::{
     Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
