@@ -10,50 +10,43 @@ use arc_swap::{ArcSwap, Cache};
 use synward_policy::Snapshot;
 
 /// A worker's view of the current snapshot.
-pub type Subscription = Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>;
+pub type Subscription<S = Snapshot> = Cache<Arc<ArcSwap<S>>, Arc<S>>;
 
-/// The control thread's end.
+/// The control thread's end. What is published need not be a [`Snapshot`]: a test publishes what tells who frees it.
 #[derive(Debug)]
-pub struct Publisher {
-    current: Arc<ArcSwap<Snapshot>>,
-    retired: Vec<Retired>,
+pub struct Publisher<S = Snapshot> {
+    current: Arc<ArcSwap<S>>,
+    retired: Vec<Retired<S>>,
 }
 
 /// A snapshot that was replaced.
 #[derive(Debug)]
-struct Retired {
-    snapshot: Arc<Snapshot>,
+struct Retired<S> {
+    snapshot: Arc<S>,
     /// Whether no worker held it at the last look.
     unheld: bool,
 }
 
-impl Publisher {
+impl<S> Publisher<S> {
     /// Starts with a first snapshot.
-    pub fn new(first: Snapshot) -> Self {
+    pub fn new(first: S) -> Self {
         Self { current: Arc::new(ArcSwap::from_pointee(first)), retired: Vec::new() }
     }
 
     /// An end for one worker.
-    pub fn subscribe(&self) -> Subscription {
+    pub fn subscribe(&self) -> Subscription<S> {
         Cache::new(Arc::clone(&self.current))
     }
 
     /// The snapshot that workers take up at their next turn.
-    pub fn current(&self) -> Arc<Snapshot> {
+    pub fn current(&self) -> Arc<S> {
         self.current.load_full()
     }
 
     /// Puts a new snapshot in force. The old one is kept until [`Publisher::reap`].
-    pub fn publish(&mut self, snapshot: Snapshot) {
+    pub fn publish(&mut self, snapshot: S) {
         let snapshot = self.current.swap(Arc::new(snapshot));
         self.retired.push(Retired { snapshot, unheld: false });
-    }
-
-    /// A snapshot that is current, or retired and not yet freed.
-    pub fn generation(&self, generation: u64) -> Option<Arc<Snapshot>> {
-        let mut retired = self.retired.iter().map(|retired| &retired.snapshot);
-        let found = retired.find(|snapshot| snapshot.generation == generation);
-        found.cloned().or_else(|| Some(self.current()).filter(|current| current.generation == generation))
     }
 
     /// Frees the retired snapshots that no worker held at the call before this one, and answers how many are left.
@@ -70,21 +63,21 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// A snapshot that is current, or retired and not yet freed.
+    pub fn generation(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        let mut retired = self.retired.iter().map(|retired| &retired.snapshot);
+        let found = retired.find(|snapshot| snapshot.generation == generation);
+        found.cloned().or_else(|| Some(self.current()).filter(|current| current.generation == generation))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-
-    use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
-
     use super::*;
 
-    /// A snapshot that is blocked to the last address of its generation: a mixed one would not agree with itself.
     fn snapshot(generation: u64) -> Snapshot {
-        let value = u32::try_from(generation).unwrap();
-        let v4 = Ipv4Table::build([Range { start: 0, end: value, value }]).unwrap();
-        let bans = Arc::new(IpTable::new(v4, Ipv6Table::default()));
-        Snapshot { bans, generation, ..Snapshot::default() }
+        Snapshot { generation, ..Snapshot::default() }
     }
 
     #[test]
@@ -99,34 +92,5 @@ mod tests {
         assert_eq!((publisher.reap(), publisher.reap()), (1, 0));
         assert!(publisher.generation(1).is_none());
         assert_eq!(publisher.current().generation, 2);
-    }
-
-    #[test]
-    fn readers_see_generations_in_order_and_every_retired_one_is_freed_here() {
-        let mut publisher = Publisher::new(snapshot(0));
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            for _ in 0..2 {
-                let mut subscription = publisher.subscribe();
-                let stop = &stop;
-                scope.spawn(move || {
-                    let mut last = 0;
-                    while !stop.load(Ordering::Relaxed) {
-                        let seen = subscription.load();
-                        assert!(seen.generation >= last);
-                        last = seen.generation;
-                        let newest = std::net::Ipv4Addr::from_bits(u32::try_from(last).unwrap());
-                        assert_eq!(seen.bans.get(newest.into()).map(u64::from), Some(last));
-                    }
-                });
-            }
-            for generation in 1..10_000 {
-                publisher.publish(snapshot(generation));
-                publisher.reap();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        publisher.reap();
-        assert_eq!(publisher.reap(), 0);
     }
 }
