@@ -27,6 +27,7 @@ mod verdict;
 pub use bans::{BanChanges, BanKeeper, Bans, Full, MAX_BANS, Moment};
 pub use compile::Compiled;
 pub use config::{
+    BanSettings,
     Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
     OnFailure, P0fMode, Wait, Xdp,
 };

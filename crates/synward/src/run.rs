@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use core_affinity::CoreId;
 use synward_bridge::{Desk, EventSender, Publisher, Stats, Worker, events, loop_times};
-use synward_policy::{ListNames, Snapshot, Xdp};
+use synward_policy::{BanKeeper, ListNames, Snapshot, Xdp};
 use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
@@ -28,7 +28,8 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
     tell(&warnings, refused, &rules);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
-    let publisher = Publisher::new(Snapshot { rules, generation: 1, ..Snapshot::default() });
+    let keeper = BanKeeper::new(config.bans.capacity);
+    let publisher = Publisher::new(Snapshot { rules, bans: Arc::clone(keeper.bans()), generation: 1 });
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
@@ -43,7 +44,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     crew.await_first_turns(&workers);
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
-    let view = Arc::new(View::new(monitors, workers, rules_view, took));
+    let view = Arc::new(View::new(monitors, workers, rules_view, keeper, took));
     let control = Control { file: file.to_owned(), config, names, publisher, events: told, view };
     let ended = control.run(runtime, listeners, || crew.lives());
 

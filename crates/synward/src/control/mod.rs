@@ -2,6 +2,7 @@
 //! forward frames.
 
 mod accept;
+mod bans;
 mod http;
 mod metrics;
 mod socket;
@@ -27,7 +28,7 @@ use view::{RulesView, View, WorkerView};
 /// How often events are written, retired rules are freed and workers are looked after.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How often the links of the ports are looked at.
+/// How often the links of the ports are looked at, and bans that have ended are put out of the way.
 const LINK_TICK: Duration = Duration::from_secs(1);
 
 /// The signals that the program hears, and the runtime that hears them: made first of all, so that no signal ever
@@ -128,7 +129,10 @@ impl Control {
                     self.finish(loaded, &mut log);
                 }
                 _ = tick.tick() => self.tend(&mut log),
-                _ = link_tick.tick() => self.view.look_at_links()?,
+                _ = link_tick.tick() => {
+                    self.view.look_at_links()?;
+                    bans::purge(&self.view);
+                }
             }
             if again && loading.is_none() {
                 (loading, again) = (Some(self.begin_reload()), false);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use synward_bridge::{Counter, LoopSummary, LoopTimes, Stats};
-use synward_policy::{ListSummary, Mode, RuleSet};
+use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
 
 /// The names of the two ports, in the order in which they lie in every pair.
@@ -24,6 +24,7 @@ pub(crate) struct View {
     /// By queue.
     pub(crate) workers: Vec<WorkerView>,
     rules: Mutex<RulesView>,
+    bans: Mutex<BanKeeper>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
 }
@@ -43,6 +44,7 @@ pub(crate) struct RulesView {
     pub(crate) mode: Mode,
     pub(crate) lists: Vec<ListSummary>,
     pub(crate) table_bytes: usize,
+    pub(crate) rules: Arc<RuleSet>,
 }
 
 /// What became of the reloads.
@@ -73,8 +75,9 @@ pub(crate) struct EventCounts {
 }
 
 impl RulesView {
-    pub(crate) fn new(generation: u64, mode: Mode, rules: &RuleSet) -> Self {
-        Self { generation, mode, lists: rules.lists().to_vec(), table_bytes: rules.memory_usage() }
+    pub(crate) fn new(generation: u64, mode: Mode, rules: &Arc<RuleSet>) -> Self {
+        let (lists, table_bytes) = (rules.lists().to_vec(), rules.memory_usage());
+        Self { generation, mode, lists, table_bytes, rules: Arc::clone(rules) }
     }
 }
 
@@ -83,6 +86,7 @@ impl View {
         ports: [PortMonitor; 2],
         workers: Vec<WorkerView>,
         rules: RulesView,
+        bans: BanKeeper,
         took: Duration,
     ) -> Self {
         let last = LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
@@ -92,6 +96,7 @@ impl View {
             links: [AtomicBool::new(true), AtomicBool::new(true)],
             workers,
             rules: Mutex::new(rules),
+            bans: Mutex::new(bans),
             reloads: Reloads {
                 successes: AtomicU64::new(0),
                 failures: AtomicU64::new(0),
@@ -107,6 +112,11 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// The bans, to look at and to change.
+    pub(crate) fn bans(&self) -> MutexGuard<'_, BanKeeper> {
+        lock(&self.bans)
     }
 
     /// Whether each port has a link, as far as known.

@@ -15,7 +15,7 @@ use crate::bed::{Bed, Config, SYNWARD, Side, Wire, attempt, run};
 use crate::frames::{FIN, Flow, SYN, Segment, arp, noise};
 
 /// Every metric that is promised, and the names of its labels.
-const METRICS: [(&str, &str); 38] = [
+const METRICS: [(&str, &str); 41] = [
     ("synward_build_info", "version"),
     ("synward_rx_frames_total", "port queue"),
     ("synward_rx_bytes_total", "port queue"),
@@ -27,6 +27,9 @@ const METRICS: [(&str, &str); 38] = [
     ("synward_list_decisions_total", "list"),
     ("synward_list_entries", "list"),
     ("synward_list_refused_lines", "list"),
+    ("synward_bans", ""),
+    ("synward_bans_capacity", ""),
+    ("synward_ban_changes_total", "change"),
     ("synward_rules_generation", "worker"),
     ("synward_rule_table_bytes", ""),
     ("synward_reloads_total", "result"),
