@@ -106,6 +106,7 @@ impl Builder {
             direction: list.direction(),
             entries: count,
             refused: entries.refused.lines,
+            ending: entries.ending,
         });
         self.warnings.extend(entries.warnings);
         Ok(entries.refused.told)

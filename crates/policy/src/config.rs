@@ -156,6 +156,9 @@ pub struct List {
     /// Whether prefixes wider than /8 (IPv4) or /16 (IPv6) are taken.
     #[serde(default)]
     pub allow_wide: bool,
+    /// Whether a reload may leave nothing of the list.
+    #[serde(default)]
+    pub allow_empty: bool,
     /// What the EOLs at the end of the options mean to a list of signatures.
     pub eol: Option<Eol>,
     /// How p0f's signatures of the list are matched: strictly, when it is not given.

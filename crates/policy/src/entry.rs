@@ -1,5 +1,6 @@
 //! The entries of lists, as read.
 
+mod ending;
 mod fingerprint;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use synward_fingerprint::{P0fDatabase, without_comment};
 
 use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
+pub use ending::Ending;
 pub use fingerprint::P0fRank;
 pub(crate) use fingerprint::SignatureEntry;
 
@@ -20,6 +22,7 @@ pub(crate) struct Entries {
     pub(crate) content: Content,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) refused: Refused,
+    pub(crate) ending: Ending,
 }
 
 /// The entries of one list. Lines are counted from 1.
@@ -101,7 +104,7 @@ impl Entries {
             Diagnostic::file(&list.file, format!("cannot read list {}: {error}", list.name))
         })?;
         let text = String::from_utf8(text).map_err(|error| not_text(&list.file, &error))?;
-        Self::parse(list, &text)
+        Self::parse(list, &text).map(|entries| Self { ending: Ending::of(list, &text), ..entries })
     }
 
     fn parse(list: &List, text: &str) -> Result<Self, Faults> {
@@ -208,7 +211,7 @@ impl Reader<'_> {
             Faults::check(told.clone())?;
         }
         let warnings = self.warnings.into_diagnostics(self.file).into_iter().map(Warning).collect();
-        Ok(Entries { content, warnings, refused: Refused { lines, told } })
+        Ok(Entries { content, warnings, refused: Refused { lines, told }, ending: Ending::default() })
     }
 }
 
@@ -328,6 +331,7 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide,
+            allow_empty: false,
             eol: None,
             p0f: None,
         }

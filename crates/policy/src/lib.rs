@@ -12,6 +12,7 @@
 //! a clock or can fail.
 
 mod bans;
+mod caution;
 mod compile;
 mod config;
 mod diagnostic;
@@ -27,12 +28,11 @@ mod verdict;
 pub use bans::{BanChanges, BanKeeper, Bans, Full, MAX_BANS, Moment};
 pub use compile::Compiled;
 pub use config::{
-    BanSettings,
-    Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
-    OnFailure, P0fMode, Wait, Xdp,
+    BanSettings, Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction,
+    ListDirection, Mode, OnFailure, P0fMode, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
-pub use entry::P0fRank;
+pub use entry::{Ending, P0fRank};
 pub use explain::{Explanation, Match};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;

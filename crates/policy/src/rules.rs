@@ -8,7 +8,7 @@ use synward_prefix::IpTable;
 use synward_wire::{Oddity, Packet, SynFacts};
 
 use crate::config::{ListAction, ListDirection};
-use crate::entry::{P0fRank, Prefix};
+use crate::entry::{Ending, P0fRank, Prefix};
 use crate::names::ListId;
 use crate::profile::Profile;
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, RuleId};
@@ -95,6 +95,8 @@ pub struct ListSummary {
     pub entries: usize,
     /// Number of its lines that are no entries, because they cannot be understood.
     pub refused: usize,
+    /// How its file ends.
+    pub ending: Ending,
 }
 
 /// One entry of a list, in words.

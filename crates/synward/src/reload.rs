@@ -26,7 +26,8 @@ pub(crate) struct Loaded {
 pub(crate) fn load(file: &Path, mut names: ListNames) -> Result<Loaded, Faults> {
     let began = Instant::now();
     let config = Config::load(file)?;
-    let Compiled { rules, warnings, refused } = RuleSet::compile(&config, &mut names)?;
+    let Compiled { rules, mut warnings, refused } = RuleSet::compile(&config, &mut names)?;
+    warnings.extend(rules.empty_lists(&config));
     Ok(Loaded { config, rules: Arc::new(rules), names, warnings, refused, took: began.elapsed() })
 }
 

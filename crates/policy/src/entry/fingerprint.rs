@@ -105,6 +105,7 @@ mod tests {
             mode: None,
             direction: None,
             allow_wide: false,
+            allow_empty: false,
             eol: None,
             p0f: None,
         }

@@ -183,13 +183,14 @@ impl Control {
 
     /// Publishes new rules. Whatever can fail comes first.
     fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
-        let Loaded { config, rules, names, warnings, refused, took } = loaded;
+        let Loaded { config, rules, names, mut warnings, refused, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
             bail!("{setting} has changed: only a restart can put that in force");
         }
+        let current = self.publisher.current();
+        warnings.extend(rules.check_against(&current.rules, &config)?);
         let new_log = config.events.as_ref().map(open_log).transpose()?;
         tell(&warnings, refused, &rules);
-        let current = self.publisher.current();
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
         if let Some(old) = log {
