@@ -28,6 +28,7 @@ mod memory;
 mod port;
 mod publish;
 mod stats;
+mod swap;
 mod tally;
 mod worker;
 

@@ -6,9 +6,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, Cache};
 use synward_policy::Snapshot;
 
+use crate::swap::{Reader, Swap};
 use crate::tally::{ListTotals, Tally};
 
 /// A snapshot, and where each worker counts by it: made, published and freed together, so that no count is ever taken for one of
@@ -30,7 +30,7 @@ impl Published {
 /// A worker's view of the current snapshot.
 #[derive(Debug)]
 pub struct Subscription {
-    cache: Cache<Arc<ArcSwap<Published>>, Arc<Published>>,
+    reader: Reader<Published>,
     worker: usize,
 }
 
@@ -47,7 +47,7 @@ impl Subscription {
     /// What is in force now: the same, as long as the answer is held.
     #[inline]
     pub fn load(&mut self) -> Option<InForce<'_>> {
-        let Published { snapshot, tallies } = &**self.cache.load();
+        let Published { snapshot, tallies } = &**self.reader.load();
         Some(InForce { snapshot, tally: tallies.get(self.worker)? })
     }
 }
@@ -55,28 +55,19 @@ impl Subscription {
 /// The control thread's end.
 #[derive(Debug)]
 pub struct Publisher {
-    current: Arc<ArcSwap<Published>>,
     ledger: Ledger,
     workers: usize,
 }
 
 /// What lists of addresses did, since the start and over all reloads.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ledger(Arc<Mutex<Books>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Books {
     /// What was counted by snapshots that are freed.
     closed: ListTotals,
-    /// The current snapshot last, before it those that were replaced.
-    open: Vec<Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    published: Arc<Published>,
-    /// Whether it was replaced, and no worker held it at the last look.
-    unheld: bool,
+    snapshots: Swap<Published>,
 }
 
 impl Ledger {
@@ -84,8 +75,8 @@ impl Ledger {
     pub fn totals(&self) -> ListTotals {
         let books = self.books();
         let mut totals = books.closed.clone();
-        for Open { published, .. } in &books.open {
-            totals.add(&published.snapshot.rules, &published.tallies);
+        for Published { snapshot, tallies } in books.snapshots.all() {
+            totals.add(&snapshot.rules, tallies);
         }
         totals
     }
@@ -99,18 +90,16 @@ impl Ledger {
 impl Publisher {
     /// Starts with a first snapshot, and an end for each worker.
     pub fn new(first: Snapshot, workers: usize) -> (Self, Vec<Subscription>) {
-        let first = Arc::new(Published::new(first, workers));
-        let ledger = Ledger::default();
-        ledger.books().open.push(Open { published: Arc::clone(&first), unheld: false });
-        let current = Arc::new(ArcSwap::new(first));
-        let subscribe = |worker| Subscription { cache: Cache::new(Arc::clone(&current)), worker };
+        let snapshots = Swap::new(Published::new(first, workers));
+        let subscribe = |worker| Subscription { reader: snapshots.reader(), worker };
         let subscriptions = (0..workers).map(subscribe).collect();
-        (Self { current, ledger, workers }, subscriptions)
+        let books = Books { closed: ListTotals::default(), snapshots };
+        (Self { ledger: Ledger(Arc::new(Mutex::new(books))), workers }, subscriptions)
     }
 
     /// The snapshot that workers take up at their next turn.
     pub fn current(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.current.load().snapshot)
+        Arc::clone(&self.ledger.books().snapshots.current().snapshot)
     }
 
     /// What the lists of addresses did.
@@ -120,15 +109,14 @@ impl Publisher {
 
     /// Puts a new snapshot in force. The old one is kept until [`Publisher::reap`].
     pub fn publish(&mut self, snapshot: Snapshot) {
-        let published = Arc::new(Published::new(snapshot, self.workers));
-        self.ledger.books().open.push(Open { published: Arc::clone(&published), unheld: false });
-        self.current.store(published);
+        let published = Published::new(snapshot, self.workers);
+        self.ledger.books().snapshots.publish(published);
     }
 
     /// A snapshot that is current, or retired and not yet freed.
     pub fn generation(&self, generation: u64) -> Option<Arc<Snapshot>> {
         let books = self.ledger.books();
-        let mut snapshots = books.open.iter().map(|open| &open.published.snapshot);
+        let mut snapshots = books.snapshots.all().map(|published| &published.snapshot);
         snapshots.find(|snapshot| snapshot.generation == generation).cloned()
     }
 
@@ -139,12 +127,11 @@ impl Publisher {
     /// each of them still there.
     pub fn reap(&mut self) -> usize {
         let mut books = self.ledger.books();
-        let gone = books.close();
-        let retired = books.open.len() - 1;
-        for old in books.open.iter_mut().take(retired) {
-            // A worker's cache holds the only other references, and it takes no new one of a retired snapshot.
-            old.unheld = Arc::strong_count(&old.published) == 1;
+        let gone = books.snapshots.take_unheld();
+        for Published { snapshot, tallies } in &gone {
+            books.closed.add(&snapshot.rules, tallies);
         }
+        let retired = books.snapshots.retired();
         // Not while the books are open: a large table takes its time.
         drop(books);
         drop(gone);
@@ -152,47 +139,24 @@ impl Publisher {
     }
 }
 
-impl Books {
-    /// Takes out what nobody holds, and writes down what was counted by it.
-    fn close(&mut self) -> Vec<Published> {
-        let unheld: Vec<Open> = self.open.extract_if(.., |open| open.unheld).collect();
-        let mut gone = Vec::new();
-        for Open { published, .. } in unheld {
-            // The last reference is taken apart, not dropped: so the last count of each worker is seen.
-            match Arc::try_unwrap(published) {
-                Ok(published) => {
-                    self.closed.add(&published.snapshot.rules, &published.tallies);
-                    gone.push(published);
-                }
-                Err(published) => self.open.insert(0, Open { published, unheld: false }),
-            }
-        }
-        gone
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-
-    use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
+    use synward_policy::RuleSet;
 
     use super::*;
 
-    /// A snapshot that is blocked to the last address of its generation: a mixed one would not agree with itself.
     fn snapshot(generation: u64) -> Snapshot {
-        let value = u32::try_from(generation).unwrap();
-        let v4 = Ipv4Table::build([Range { start: 0, end: value, value }]).unwrap();
-        let bans = Arc::new(IpTable::new(v4, Ipv6Table::default()));
-        Snapshot { bans, generation, ..Snapshot::default() }
+        Snapshot { generation, ..Snapshot::default() }
+    }
+
+    fn generation(worker: &mut Subscription) -> u64 {
+        worker.load().unwrap().snapshot.generation
     }
 
     #[test]
     fn a_retired_snapshot_lives_until_the_last_worker_has_moved_on() {
         let (mut publisher, mut workers) = Publisher::new(snapshot(1), 2);
         let [moves_on, lags] = &mut workers[..] else { panic!("two workers") };
-        let generation = |worker: &mut Subscription| worker.load().unwrap().snapshot.generation;
         publisher.publish(snapshot(2));
         assert_eq!(generation(moves_on), 2);
         assert_eq!(publisher.reap(), 1);
@@ -204,30 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn readers_see_generations_in_order_and_every_retired_one_is_freed_here() {
-        let (mut publisher, workers) = Publisher::new(snapshot(0), 2);
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            for mut subscription in workers {
-                let stop = &stop;
-                scope.spawn(move || {
-                    let mut last = 0;
-                    while !stop.load(Ordering::Relaxed) {
-                        let seen = subscription.load().unwrap().snapshot;
-                        assert!(seen.generation >= last);
-                        last = seen.generation;
-                        let newest = std::net::Ipv4Addr::from_bits(u32::try_from(last).unwrap());
-                        assert_eq!(seen.bans.get(newest.into()).map(u64::from), Some(last));
-                    }
-                });
-            }
-            for generation in 1..10_000 {
-                publisher.publish(snapshot(generation));
-                publisher.reap();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
+    fn rule_sets_go_with_their_generations() {
+        let rules = || Arc::new(RuleSet::default());
+        let first = Snapshot { rules: rules(), ..Snapshot::default() };
+        let (mut publisher, mut workers) = Publisher::new(first, 1);
+        let mut replaced = Vec::new();
+        for number in 1..=100 {
+            replaced.push(Arc::downgrade(&publisher.current().rules));
+            publisher.publish(Snapshot { rules: rules(), generation: number, ..Snapshot::default() });
+            assert!(replaced.last().unwrap().upgrade().is_some(), "the worker has not moved on yet");
+            assert_eq!(generation(&mut workers[0]), number);
+            publisher.reap();
+        }
         publisher.reap();
-        assert_eq!(publisher.reap(), 0);
+        assert!(replaced.iter().all(|rules| rules.upgrade().is_none()));
     }
 }

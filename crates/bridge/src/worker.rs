@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use synward_policy::{Action, Direction, Reason, Snapshot};
+use synward_policy::{Action, Direction, Moment, Reason, Snapshot};
 
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
@@ -86,7 +86,8 @@ impl<P: Port> Worker<P> {
         stats.generation.set(snapshot.generation);
         let occasion =
             |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
-        let mut way = Way { snapshot, tally, stats, events, pool, received, leaving };
+        let now = snapshot.bans.moment(began);
+        let mut way = Way { snapshot, now, tally, stats, events, pool, received, leaving };
         way.relay(occasion(Direction::In), outside, inside)
             + way.relay(occasion(Direction::Out), inside, outside)
     }
@@ -132,6 +133,8 @@ impl<P: Port> Worker<P> {
 /// The way of the frames of one turn.
 struct Way<'a, P: Port> {
     snapshot: &'a Snapshot,
+    /// When the turn began, by the clock of the bans.
+    now: Moment,
     tally: &'a Tally,
     stats: &'a Stats,
     events: &'a EventSender,
@@ -166,7 +169,7 @@ impl<P: Port> Way<'_, P> {
         for frame in self.received.drain(..) {
             let bytes = self.pool.bytes(&frame);
             let length = bytes.len() as u64;
-            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, &mut counting);
+            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, self.now, &mut counting);
             self.stats.count(&verdict, &self.snapshot.rules);
             if let Some(told) = verdict.noteworthy() {
                 self.events.tell(occasion, told, bytes, self.stats);

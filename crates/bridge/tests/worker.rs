@@ -8,14 +8,14 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use etherparse::PacketBuilder;
 use synward_bridge::{
     Desk, Event, MemoryPool, MemoryPort, Port, Publisher, Stats, Worker, events, loop_times,
 };
-use synward_policy::{Config, ListNames, Reason, RuleSet, Snapshot};
+use synward_policy::{BanKeeper, Bans, Config, ListNames, Reason, RuleSet, Snapshot};
 
 const BUFFERS: usize = 256;
 
@@ -166,4 +166,52 @@ fn a_full_channel_loses_events_and_counts_them_but_no_frame_waits() {
     assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 5000);
     assert_eq!(bench.told.len() as u64 + bench.stats.events_lost.get(), 5000);
     assert!(bench.stats.events_lost.get() > 0);
+}
+
+/// The control thread does nothing any more: nobody takes out what has ended.
+#[test]
+fn a_ban_ends_by_itself_while_nobody_keeps_it() {
+    let mut keeper = BanKeeper::new(10);
+    let began = Instant::now();
+    let now = keeper.bans().moment(began);
+    keeper.ban([203, 0, 113, 1].into(), now, Duration::from_secs(10)).unwrap();
+    let mut bench = Bench::new();
+    bench.publisher.publish(Snapshot { bans: Arc::clone(keeper.bans()), ..blocking("192.0.2.0/24", 2) });
+    let mut outside = MemoryPort::new(64);
+    outside.arriving.extend((0..3 * 64).map(|_| ping([203, 0, 113, 1], 9)));
+    let mut worker = bench.worker(outside, MemoryPort::new(128));
+    let banned = || bench.stats.drops[Reason::Ban.index()].get();
+    // A batch each turn.
+    for (seconds, dropped) in [(0.0, 64), (9.99, 128), (10.01, 128)] {
+        assert_eq!(worker.turn(began + Duration::from_secs_f64(seconds)), 64);
+        assert_eq!(banned(), dropped, "after {seconds} s");
+    }
+    assert_eq!(keeper.len(), 1, "the set still holds it");
+}
+
+#[test]
+fn a_ban_counts_from_the_next_turn_on_and_outlives_new_rules() {
+    let mut keeper = BanKeeper::new(10);
+    let mut bench = Bench::new();
+    let with_bans = |generation, bans: &Arc<Bans>| Snapshot {
+        bans: Arc::clone(bans),
+        ..blocking("192.0.2.0/24", generation)
+    };
+    bench.publisher.publish(with_bans(2, keeper.bans()));
+    let mut outside = MemoryPort::new(64);
+    outside.arriving.extend((0..4 * 64).map(|_| ping([203, 0, 113, 1], 9)));
+    let mut worker = bench.worker(outside, MemoryPort::new(128));
+    let mut dropped_of_turn = |bench: &Bench| {
+        let before = bench.stats.drops[Reason::Ban.index()].get();
+        assert_eq!(worker.turn(Instant::now()), 64);
+        bench.stats.drops[Reason::Ban.index()].get() - before
+    };
+    assert_eq!(dropped_of_turn(&bench), 0);
+    let now = keeper.bans().moment(Instant::now());
+    keeper.ban([203, 0, 113, 1].into(), now, Duration::from_secs(3600)).unwrap();
+    assert_eq!(dropped_of_turn(&bench), 64);
+    bench.publisher.publish(with_bans(3, keeper.bans()));
+    assert_eq!(dropped_of_turn(&bench), 64);
+    assert!(keeper.unban([203, 0, 113, 1].into(), now));
+    assert_eq!(dropped_of_turn(&bench), 0);
 }

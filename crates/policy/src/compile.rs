@@ -113,6 +113,7 @@ impl Builder {
             entries: entries.content.len(),
             refused: entries.refused.lines,
             reused: source.is_reused,
+            ending: entries.ending,
         });
         self.warnings.extend(entries.warnings.iter().cloned());
         let told = entries.refused.told.clone();

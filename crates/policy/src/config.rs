@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
+use crate::bans::MAX_BANS;
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 use crate::profile::Profile;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub lists: Vec<List>,
     /// Section `[control]`.
     pub control: Control,
+    /// Section `[bans]`.
+    pub bans: BanSettings,
     /// Section `[events]`, if there is one.
     pub events: Option<Events>,
 }
@@ -33,6 +37,8 @@ struct Document {
     list: Vec<toml::Spanned<List>>,
     #[serde(default)]
     control: Control,
+    #[serde(default)]
+    bans: BanSettings,
     events: Option<Events>,
 }
 
@@ -154,6 +160,9 @@ pub struct List {
     pub allow_wide: bool,
     /// The most entries that it may have. All lists that do not say it may have [`List::MAX_ENTRIES`] together.
     pub max_entries: Option<NonZeroUsize>,
+    /// Whether a reload may leave nothing of the list.
+    #[serde(default)]
+    pub allow_empty: bool,
     /// What the EOLs at the end of the options mean to a list of signatures.
     pub eol: Option<Eol>,
     /// How p0f's signatures of the list are matched: strictly, when it is not given.
@@ -232,6 +241,32 @@ impl Default for Control {
     }
 }
 
+/// Section `[bans]`: addresses that are blocked for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BanSettings {
+    /// The most bans at a time.
+    #[serde(deserialize_with = "capacity")]
+    pub capacity: u32,
+}
+
+impl Default for BanSettings {
+    fn default() -> Self {
+        Self { capacity: 65_536 }
+    }
+}
+
+/// As many bans as a set can be made for.
+fn capacity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let capacity = u32::deserialize(deserializer)?;
+    if capacity > MAX_BANS {
+        return Err(D::Error::custom(format!(
+            "there is room for {MAX_BANS} bans at most: for more, write a list"
+        )));
+    }
+    Ok(capacity)
+}
+
 /// Section `[events]`: where drops are told.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -303,7 +338,7 @@ impl Config {
     /// When the text is no TOML, or says something that cannot be.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Faults> {
         let document: Document = toml::from_str(text).map_err(|error| explain(file, text, &error))?;
-        let Document { bridge, list: lists, mut control, mut events } = document;
+        let Document { bridge, list: lists, mut control, bans, mut events } = document;
         Faults::check(faults(file, text, &bridge, &lists))?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut lists: Vec<List> = lists.into_iter().map(toml::Spanned::into_inner).collect();
@@ -311,7 +346,7 @@ impl Config {
         for path in paths.chain(events.iter_mut().map(|events| &mut events.file)) {
             *path = folder.join(&path);
         }
-        Ok(Self { file: file.to_owned(), bridge, lists, control, events })
+        Ok(Self { file: file.to_owned(), bridge, lists, control, bans, events })
     }
 
     /// Lists that ask for more than the bridge does.
@@ -335,6 +370,7 @@ impl Config {
             (old.queues != ours.queues, "bridge.queues"),
             (self.control.listen != new.control.listen, "control.listen"),
             (self.control.socket != new.control.socket, "control.socket"),
+            (self.bans != new.bans, "bans.capacity"),
         ]
         .into_iter()
         .find_map(|(changed, name)| changed.then_some(name))
@@ -539,6 +575,8 @@ file = "events.json"
         assert!(fault(&padded).contains("list customers holds addresses, which have no EOL"));
         let matched = WHOLE.replace("direction = \"both\"", "p0f = \"strict\"");
         assert!(fault(&matched).contains("list customers holds addresses, which are no p0f signatures"));
+        let crowd = fault(&format!("{WHOLE}[bans]\ncapacity = 1048577\n"));
+        assert!(crowd.contains("room for 1048576 bans at most"), "{crowd}");
         assert!(fault("[bridge").contains("synward.toml:1:"));
     }
 
@@ -557,5 +595,7 @@ file = "events.json"
         assert_eq!(old.needs_restart(&old), None);
         let new = parse(&WHOLE.replace("enp2s0", "enp3s0")).unwrap();
         assert_eq!(old.needs_restart(&new), Some("bridge.inside"));
+        let new = parse(&format!("{WHOLE}[bans]\ncapacity = 10\n")).unwrap();
+        assert_eq!(old.needs_restart(&new), Some("bans.capacity"));
     }
 }

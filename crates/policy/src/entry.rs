@@ -2,6 +2,7 @@
 
 mod address;
 mod addresses;
+mod ending;
 mod fingerprint;
 mod limit;
 mod lines;
@@ -18,6 +19,7 @@ use synward_fingerprint::{P0fDatabase, without_comment};
 use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 pub(crate) use addresses::{Addresses, Span};
+pub use ending::Ending;
 pub use fingerprint::P0fRank;
 pub(crate) use fingerprint::SignatureEntry;
 pub(crate) use limit::check_total;
@@ -29,6 +31,7 @@ pub(crate) struct Entries {
     pub(crate) content: Content,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) refused: Refused,
+    pub(crate) ending: Ending,
 }
 
 /// The entries of one list. Lines are counted from 1.
@@ -77,6 +80,10 @@ impl Entries {
     /// # Errors
     /// When none of its lines can be understood, or it has more entries than it may.
     pub(crate) fn parse(list: &List, text: &[u8]) -> Result<Self, Faults> {
+        Self::of_lines(list, text).map(|entries| Self { ending: Ending::of(list, text), ..entries })
+    }
+
+    fn of_lines(list: &List, text: &[u8]) -> Result<Self, Faults> {
         let mut reader = Reader::new(&list.file);
         let content = match list.kind {
             Kind::Ip => Content::Ip(reader.list_of_addresses(list, text)?),
@@ -202,7 +209,7 @@ impl<'a> Reader<'a> {
             Faults::check(told.clone())?;
         }
         let warnings = self.warnings.into_diagnostics(self.file).into_iter().map(Warning).collect();
-        Ok(Entries { content, warnings, refused: Refused { lines, told } })
+        Ok(Entries { content, warnings, refused: Refused { lines, told }, ending: Ending::default() })
     }
 }
 

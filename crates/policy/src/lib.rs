@@ -11,6 +11,8 @@
 //! The same judgement serves live traffic, replayed captures and tests. Nothing in it blocks, allocates, reads
 //! a clock or can fail.
 
+mod bans;
+mod caution;
 mod compile;
 mod config;
 mod diagnostic;
@@ -25,13 +27,14 @@ mod stab;
 mod sweep;
 mod verdict;
 
+pub use bans::{BanChanges, BanKeeper, Bans, Full, MAX_BANS, Moment};
 pub use compile::{Compiled, Resources};
 pub use config::{
-    Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction, ListDirection, Mode,
-    OnFailure, P0fMode, Wait, Xdp,
+    BanSettings, Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction,
+    ListDirection, Mode, OnFailure, P0fMode, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
-pub use entry::{AddressFinding, AddressFindingKind, AddressList, P0fRank};
+pub use entry::{AddressFinding, AddressFindingKind, AddressList, Ending, P0fRank};
 pub use explain::{Explanation, Match, Part};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;

@@ -9,7 +9,7 @@ use synward_wire::{Oddity, Packet, SynFacts};
 
 use crate::compile::read::Source;
 use crate::config::{ListAction, ListDirection};
-use crate::entry::P0fRank;
+use crate::entry::{Ending, P0fRank};
 use crate::names::ListId;
 use crate::profile::Profile;
 use crate::sets::{ListSetId, ListSets};
@@ -86,6 +86,8 @@ pub struct ListSummary {
     pub refused: usize,
     /// Whether it was as in the rule set before, and not parsed again.
     pub reused: bool,
+    /// How its file ends.
+    pub ending: Ending,
 }
 
 impl ListSummary {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use synward_prefix::IpTable;
 use synward_wire::{Located, Packet, Segment, SynFacts, locate};
 
+use crate::bans::{Bans, Moment};
 use crate::rules::{RuleSet, Witness};
 use crate::verdict::{Decision, Direction, Opinion, Reason, Verdict};
 
@@ -13,8 +13,9 @@ use crate::verdict::{Decision, Direction, Opinion, Reason, Verdict};
 pub struct Snapshot {
     /// The compiled lists.
     pub rules: Arc<RuleSet>,
-    /// Addresses that are blocked for a time, apart from all lists. Their values mean nothing.
-    pub bans: Arc<IpTable>,
+    /// Addresses that are blocked for a time, apart from all lists. The set is one and the same in all generations, and changes at
+    /// any time: see [`Bans`].
+    pub bans: Arc<Bans>,
     /// Counts the snapshots that were published, from 1.
     pub generation: u64,
 }
@@ -22,25 +23,37 @@ pub struct Snapshot {
 impl Snapshot {
     /// What is to become of a frame that came in at the port of `direction`.
     ///
-    /// `frame` reaches from the destination MAC to the last byte, without the frame check sequence.
+    /// `frame` reaches from the destination MAC to the last byte, without the frame check sequence. No ban has ended.
     pub fn judge(&self, direction: Direction, frame: &[u8]) -> Verdict {
-        self.judge_seen(direction, frame, &mut ())
+        self.judge_seen(direction, frame, Moment::START, &mut ())
     }
 
-    /// As [`Snapshot::judge`], and tells `witness` every list that matches.
+    /// As [`Snapshot::judge`] at the moment `now` of [`Snapshot::bans`], and tells `witness` every list that matches.
     #[inline]
-    pub fn judge_seen(&self, direction: Direction, frame: &[u8], witness: &mut impl Witness) -> Verdict {
+    pub fn judge_seen(
+        &self,
+        direction: Direction,
+        frame: &[u8],
+        now: Moment,
+        witness: &mut impl Witness,
+    ) -> Verdict {
         match locate(frame) {
             Located::NotIp => Opinion::default().verdict(Reason::NotIp),
             Located::Odd(oddity) => self.odd(direction, oddity).verdict(Reason::Odd(oddity)),
-            Located::Packet(packet) => self.judge_packet(direction, &packet, witness),
+            Located::Packet(packet) => self.judge_packet(direction, &packet, now, witness),
         }
     }
 
     /// Steps 1 to 5 of the order of verdicts: each is asked only while the steps before it leave something open.
     #[inline]
-    fn judge_packet(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Verdict {
-        let mut opinion = self.address(direction, packet, witness);
+    fn judge_packet(
+        &self,
+        direction: Direction,
+        packet: &Packet<'_>,
+        now: Moment,
+        witness: &mut impl Witness,
+    ) -> Verdict {
+        let mut opinion = self.address(direction, packet, now, witness);
         if direction == Direction::In && !opinion.is_settled(self.rules.enforces) {
             if let Some(oddity) = packet.odd {
                 opinion = opinion.or(self.rules.odd_opinion(oddity));
@@ -57,9 +70,15 @@ impl Snapshot {
 
     /// Allow lists, then block lists and bans.
     #[inline]
-    fn address(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Opinion {
+    fn address(
+        &self,
+        direction: Direction,
+        packet: &Packet<'_>,
+        now: Moment,
+        witness: &mut impl Witness,
+    ) -> Opinion {
         let opinion = self.rules.address_opinion(direction, packet, witness);
-        let is_banned = direction == Direction::In && self.bans.get(packet.source).is_some();
+        let is_banned = direction == Direction::In && self.bans.is_banned(packet.source, now);
         if is_banned {
             opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces))
         } else {

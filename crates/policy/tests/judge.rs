@@ -11,13 +11,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 use synward_policy::{
-    Action, Compiled, Config, Diagnostic, Direction, ListNames, ListSetId, RuleSet, Snapshot, Witness,
+    Action, BanKeeper, Compiled, Config, Diagnostic, Direction, ListNames, ListSetId, Moment, Reason,
+    RuleSet, Snapshot, Witness,
 };
-use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
 use synward_wire::Located;
 
 /// A configuration in a folder of its own, removed on drop.
@@ -225,12 +226,21 @@ fn odd_frames_follow_the_profile_behind_the_address_lists() {
 #[test]
 fn a_ban_blocks_what_no_list_allows() {
     let (mut snapshot, _) = judge_by(ENFORCE, &[("good", ALLOW, "192.0.2.1")]);
-    let banned = Range { start: 0xc000_0200, end: 0xc000_0209, value: 0 };
-    snapshot.bans = Arc::new(IpTable::new(Ipv4Table::build([banned]).unwrap(), Ipv6Table::default()));
+    let mut keeper = BanKeeper::new(10);
+    for last in [1, 9] {
+        keeper.ban([192, 0, 2, last].into(), Moment::START, Duration::from_secs(1)).unwrap();
+    }
+    snapshot.bans = Arc::clone(keeper.bans());
     let judged = |last| said(&snapshot, Direction::In, &ping([192, 0, 2, last], [198, 51, 100, 1]));
     assert_eq!(judged(9), "drop ban");
     assert_eq!(judged(10), "forward clean");
     assert_eq!(judged(1), "forward allow_list 192.0.2.1");
+    let later = |seconds| {
+        let now = Moment::START.after(Duration::from_secs(seconds));
+        let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
+        snapshot.judge_seen(Direction::In, &frame, now, &mut ()).reason
+    };
+    assert_eq!((later(0), later(1)), (Reason::Ban, Reason::Clean));
 }
 
 /// Collects the names of the lists that were hit.
@@ -260,10 +270,10 @@ fn every_list_that_matches_is_told_once() {
         ],
     );
     let mut hits = Hits(&judge, Vec::new());
-    let _ = judge.0.judge_seen(Direction::In, &syn([192, 0, 2, 9]), &mut hits);
+    let _ = judge.0.judge_seen(Direction::In, &syn([192, 0, 2, 9]), Moment::START, &mut hits);
     assert_eq!(hits.1, ["a", "b"]);
     let mut hits = Hits(&judge, Vec::new());
-    let _ = judge.0.judge_seen(Direction::In, &syn([203, 0, 113, 9]), &mut hits);
+    let _ = judge.0.judge_seen(Direction::In, &syn([203, 0, 113, 9]), Moment::START, &mut hits);
     assert_eq!(hits.1, ["wild"]);
 }
 

@@ -1,10 +1,14 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use synward_policy::Direction;
+
+use crate::bans;
 
 /// A transparent inline bridge that drops frames of listed sources and the SYNs of scanners.
 #[derive(Debug, Parser)]
@@ -56,6 +60,15 @@ pub(crate) enum Command {
     Fingerprint(FingerprintOptions),
     /// Say what the running program does
     Status(StatusOptions),
+    /// Block one address for a time, at once and without a reload
+    ///
+    /// A list of addresses that are allowed beats a ban. An address that is banned already is given the new end. Bans outlive a reload,
+    /// not a restart.
+    Ban(BanOptions),
+    /// Lift the ban of an address
+    Unban(UnbanOptions),
+    /// Say which addresses are banned, and for how long
+    Bans(BansOptions),
 }
 
 #[derive(Debug, Args)]
@@ -124,14 +137,51 @@ pub(crate) struct FingerprintOptions {
     pub(crate) json: bool,
 }
 
+/// Where the running program is asked.
 #[derive(Debug, Args)]
-pub(crate) struct StatusOptions {
+pub(crate) struct Reach {
     /// The configuration file of the running program, which names its socket
     #[arg(short, long, value_name = "FILE", conflicts_with = "socket")]
     pub(crate) config: Option<PathBuf>,
     /// The socket of the running program
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BanOptions {
+    /// An IPv4 or IPv6 address
+    #[arg(value_parser = bans::address)]
+    pub(crate) address: IpAddr,
+    /// For how long, in whole seconds: like 90s, 10m, 1h 30m or 7d
+    #[arg(long = "for", value_name = "TIME", value_parser = bans::time, default_value = "1h")]
+    pub(crate) time: Duration,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnbanOptions {
+    /// An IPv4 or IPv6 address
+    #[arg(value_parser = bans::address)]
+    pub(crate) address: IpAddr,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BansOptions {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,

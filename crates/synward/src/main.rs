@@ -1,5 +1,6 @@
 //! Synward: a transparent inline bridge that drops frames of listed sources and the SYNs of scanners.
 
+mod bans;
 mod capture;
 mod cli;
 mod control;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         Command::Lint(options) => lint::lint(&options),
         Command::Fingerprint(options) => fingerprint::fingerprint(&options),
         Command::Status(options) => status::print(&options),
+        Command::Ban(options) => bans::ban(&options),
+        Command::Unban(options) => bans::unban(&options),
+        Command::Bans(options) => bans::print(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -42,7 +42,8 @@ pub(crate) fn reload(
     let config = Config::load(file)?;
     let memory = config.control.memory.map(|most| most.as_u64()).or_else(|| Some(machine_memory()? / 2));
     let resources = Resources { more_threads, memory };
-    let Compiled { rules, warnings, refused } = in_force.recompile(&config, &mut names, resources)?;
+    let Compiled { rules, mut warnings, refused } = in_force.recompile(&config, &mut names, resources)?;
+    warnings.extend(rules.empty_lists(&config));
     Ok(Loaded { config, rules: Arc::new(rules), names, warnings, refused, took: began.elapsed() })
 }
 

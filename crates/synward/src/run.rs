@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use core_affinity::CoreId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use synward_bridge::{Desk, EventSender, Publisher, Stats, Subscription, Worker, events, loop_times};
-use synward_policy::{ListNames, Snapshot, Xdp};
+use synward_policy::{BanKeeper, ListNames, Snapshot, Xdp};
 use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +29,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
     tell(&warnings, refused, &rules);
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
+    let keeper = BanKeeper::new(config.bans.capacity);
 
     let bridge = &config.bridge;
     let queues = bridge.queues.map(std::num::NonZeroU32::get);
@@ -39,7 +40,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let Opened { ports, pairs, monitors } = opened;
 
     let (sender, told) = events();
-    let first = Snapshot { rules, generation: 1, ..Snapshot::default() };
+    let first = Snapshot { rules, bans: Arc::clone(keeper.bans()), generation: 1 };
     let (publisher, subscriptions) = Publisher::new(first, pairs.len());
     let spared = free_cores(pairs.len());
     let (crew, workers) = Crew::start(pairs, subscriptions, &sender)?;
@@ -48,7 +49,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
     let ledger = publisher.ledger().clone();
-    let view = Arc::new(View::new(monitors, workers, ledger, rules_view, took));
+    let view = Arc::new(View::new(monitors, workers, ledger, rules_view, keeper, took));
     let more_threads = spared.len().saturating_sub(1);
     let control =
         Control { file: file.to_owned(), config, names, publisher, events: told, view, more_threads };

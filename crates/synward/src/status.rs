@@ -1,6 +1,7 @@
 //! `synward status`: what the running program says of itself.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use synward_policy::Control;
 
-use crate::cli::StatusOptions;
+use crate::bans::{BanList, Banned};
+use crate::cli::{Reach, StatusOptions};
 use crate::print_out;
 
 /// How long the running program may take to answer.
@@ -20,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     Status,
+    Ban { address: IpAddr, seconds: u64 },
+    Unban { address: IpAddr },
+    Bans,
 }
 
 /// The answer to it.
@@ -27,6 +32,9 @@ pub(crate) enum Request {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Status(Status),
+    Banned(Banned),
+    Unbanned,
+    Bans(BanList),
     Error(String),
 }
 
@@ -41,6 +49,8 @@ pub(crate) struct Status {
     pub(crate) ports: Vec<PortStatus>,
     pub(crate) lists: Vec<ListStatus>,
     pub(crate) drops: Vec<DropStatus>,
+    /// Number of the bans in force.
+    pub(crate) bans: usize,
     pub(crate) reloads: ReloadStatus,
 }
 
@@ -86,23 +96,36 @@ pub(crate) struct ReloadStatus {
 }
 
 pub(crate) fn print(options: &StatusOptions) -> Result<()> {
-    let socket = socket(options)?;
-    match ask(&socket, &Request::Status).with_context(|| format!("cannot ask {}", socket.display()))? {
+    match ask(&options.reach, &Request::Status)? {
         Answer::Status(status) if options.json => print_out(&(serde_json::to_string(&status)? + "\n")),
         Answer::Status(status) => print_out(&text(&status)),
-        Answer::Error(error) => bail!("the running synward says: {error}"),
+        other => bail!(unexpected(&other)),
     }
 }
 
-fn socket(options: &StatusOptions) -> Result<PathBuf> {
-    match (&options.socket, &options.config) {
+/// Asks the running program. Where it answers that something is wrong, that is the error.
+pub(crate) fn ask(reach: &Reach, request: &Request) -> Result<Answer> {
+    let socket = socket(reach)?;
+    match converse(&socket, request).with_context(|| format!("cannot ask {}", socket.display()))? {
+        Answer::Error(error) => bail!("the running synward says: {error}"),
+        answer => Ok(answer),
+    }
+}
+
+/// What to say of an answer that nobody asked for: the program that runs is not of this version.
+pub(crate) fn unexpected(answer: &Answer) -> String {
+    format!("the running synward is of another version: it answers {answer:?}")
+}
+
+fn socket(reach: &Reach) -> Result<PathBuf> {
+    match (&reach.socket, &reach.config) {
         (Some(socket), _) => Ok(socket.clone()),
         (None, Some(config)) => Ok(Control::load(config)?.socket),
         (None, None) => Ok(Control::default().socket),
     }
 }
 
-fn ask(socket: &Path, request: &Request) -> Result<Answer> {
+fn converse(socket: &Path, request: &Request) -> Result<Answer> {
     let mut stream =
         UnixStream::connect(socket).context("is synward running, and may you reach its socket?")?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -114,7 +137,8 @@ fn ask(socket: &Path, request: &Request) -> Result<Answer> {
 
 /// The status for a person.
 fn text(status: &Status) -> String {
-    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, reloads } = status;
+    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, bans, reloads } =
+        status;
     let mut lines = vec![
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
@@ -135,6 +159,7 @@ fn text(status: &Status) -> String {
     for DropStatus { reason, dropped, would_drop } in drops {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
     }
+    lines.push(format!("bans     {bans} in force"));
     lines.push(format!("reloads  {} succeeded, {} failed", reloads.successes, reloads.failures));
     if let Some(error) = &reloads.last_error {
         lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));

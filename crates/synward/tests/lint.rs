@@ -63,7 +63,8 @@ fn what_is_no_list_cannot_be_read() {
 #[test]
 fn a_list_of_addresses_is_read_as_such() {
     let folder = Folder::new("lint-addresses");
-    folder.write("list.txt", "# office\n8.8.8.0/24\n8.8.8.7  # twice\n 10.1.2.3/16\n1.2.3.4:80\n8.8.8.0/24\n");
+    folder
+        .write("list.txt", "# office\n8.8.8.0/24\n8.8.8.7  # twice\n 10.1.2.3/16\n1.2.3.4:80\n8.8.8.0/24\n");
     let (code, said, complaint) = folder.run(&["lint", "list.txt", "--json"]);
     assert_eq!((code, complaint.as_str()), (Some(1), "synward: list.txt: 5 findings\n"));
     let found: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -78,9 +79,15 @@ fn a_list_of_addresses_is_read_as_such() {
         (5, 8, "refused", None),
         (6, 1, "duplicate", Some(2)),
     ];
-    assert_eq!(places, expected.map(|(line, column, kind, other)| (Some(line), Some(column), Some(kind), other)));
+    assert_eq!(
+        places,
+        expected.map(|(line, column, kind, other)| (Some(line), Some(column), Some(kind), other))
+    );
     let (_, said, _) = folder.run(&["lint", "list.txt"]);
-    assert!(said.contains("error: an entry has no port") && said.contains("1.2.3.4:80\n  |        ^^^\n"), "{said}");
+    assert!(
+        said.contains("error: an entry has no port") && said.contains("1.2.3.4:80\n  |        ^^^\n"),
+        "{said}"
+    );
     folder.write("clean.txt", "8.8.8.0/24\n9.9.9.9-9.9.9.12\n");
     let (code, said, _) = folder.run(&["lint", "clean.txt"]);
     assert_eq!((code, said.as_str()), (Some(0), "clean.txt: nothing found in 2 entries\n"));

@@ -106,6 +106,7 @@ mod tests {
             direction: None,
             allow_wide: false,
             max_entries: None,
+            allow_empty: false,
             eol: None,
             p0f: None,
         }

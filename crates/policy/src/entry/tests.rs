@@ -17,6 +17,7 @@ fn list(kind: Kind, allow_wide: bool) -> List {
         direction: None,
         allow_wide,
         max_entries: None,
+        allow_empty: false,
         eol: None,
         p0f: None,
     }
@@ -224,7 +225,7 @@ fn aligned<A: Number>(bits: A, length: u32, mask: impl Fn(A, u32) -> (A, A)) -> 
 fn reads_as<A: Number + std::fmt::Debug>(span: Span<A>, side: impl Fn(&Addresses) -> &[Span<A>]) {
     let text = span.entry();
     match Entries::parse(&list(Kind::Ip, true), text.as_bytes()) {
-        Ok(Entries { content: Content::Ip(read), warnings, refused }) => {
+        Ok(Entries { content: Content::Ip(read), warnings, refused, .. }) => {
             assert_eq!((side(&read), warnings.len(), refused.lines), (&[span][..], 0, 0), "{text}");
         }
         other => panic!("{text}: {other:?}"),

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
 use synward_bridge::{LoopSummary, PortStats, Stats};
-use synward_policy::{ListSummary, Reason};
+use synward_policy::{BanChanges, ListSummary, Reason};
 use synward_xsk::XdpStatistics;
 
 use super::view::{PORTS, View, WorkerView, at};
@@ -27,6 +27,7 @@ impl Collector for Metrics {
             frames(view),
             verdicts(view),
             lists(view),
+            bans(view),
             rules(view),
             loops(view),
             sockets(view),
@@ -193,6 +194,27 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             "synward_list_refused_lines",
             "Lines of a list that are not in force, because they cannot be understood.",
             number(|list| list.refused),
+        ),
+    ]
+}
+
+/// Addresses that are blocked for a time.
+fn bans(view: &View) -> Vec<MetricFamily> {
+    let in_force = super::bans::in_force(view);
+    let keeper = view.bans();
+    let BanChanges { added, renewed, removed, expired } = keeper.changes();
+    let changes = [("added", added), ("renewed", renewed), ("removed", removed), ("expired", expired)];
+    vec![
+        gauge("synward_bans", "Bans in force.", [Sample::new([], in_force)]),
+        gauge(
+            "synward_bans_capacity",
+            "The most bans at a time.",
+            [Sample::new([], u64::from(keeper.capacity()))],
+        ),
+        counter(
+            "synward_ban_changes_total",
+            "Bans that were made, given another end, lifted, or came to their end.",
+            changes.map(|(change, count)| Sample::new([("change", change)], count)),
         ),
     ]
 }

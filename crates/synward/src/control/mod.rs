@@ -2,6 +2,7 @@
 //! forward frames.
 
 mod accept;
+mod bans;
 mod http;
 mod metrics;
 mod socket;
@@ -27,7 +28,7 @@ use view::{RulesView, View, WorkerView};
 /// How often events are written, retired rules are freed and workers are looked after.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How often the links of the ports are looked at.
+/// How often the links of the ports are looked at, and bans that have ended are put out of the way.
 const LINK_TICK: Duration = Duration::from_secs(1);
 
 /// The signals that the program hears, and the runtime that hears them: made first of all, so that no signal ever
@@ -130,7 +131,10 @@ impl Control {
                     self.finish(loaded, &mut log);
                 }
                 _ = tick.tick() => self.tend(&mut log),
-                _ = link_tick.tick() => self.view.look_at_links()?,
+                _ = link_tick.tick() => {
+                    self.view.look_at_links()?;
+                    bans::purge(&self.view);
+                }
             }
             if again && loading.is_none() {
                 (loading, again) = (Some(self.begin_reload()), false);
@@ -185,13 +189,14 @@ impl Control {
 
     /// Publishes new rules. Whatever can fail comes first.
     fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
-        let Loaded { config, rules, names, warnings, refused, took } = loaded;
+        let Loaded { config, rules, names, mut warnings, refused, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
             bail!("{setting} has changed: only a restart can put that in force");
         }
+        let current = self.publisher.current();
+        warnings.extend(rules.check_against(&current.rules, &config)?);
         let new_log = config.events.as_ref().map(open_log).transpose()?;
         tell(&warnings, refused, &rules);
-        let current = self.publisher.current();
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
         if let Some(old) = log {

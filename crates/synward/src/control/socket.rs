@@ -1,4 +1,4 @@
-//! The Unix socket that `synward status` asks.
+//! The Unix socket that `synward status` asks, and `synward ban` and its like.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::accept::accept;
+use super::bans;
 use super::view::{PORTS, View, at};
 use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
 
@@ -95,6 +96,9 @@ async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<(
     let answer = if is_welcome(&peer, group) {
         match serde_json::from_str(&request) {
             Ok(Request::Status) => Answer::Status(status(view)),
+            Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
+            Ok(Request::Unban { address }) => bans::unban(view, address),
+            Ok(Request::Bans) => Answer::Bans(bans::list(view)),
             Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
         }
     } else {
@@ -148,6 +152,7 @@ fn status(view: &View) -> Status {
             .map(|reason| drops(view, reason))
             .filter(|d| d.dropped + d.would_drop > 0)
             .collect(),
+        bans: bans::in_force(view),
         reloads: ReloadStatus {
             successes: view.reloads.successes.load(Ordering::Relaxed),
             failures: view.reloads.failures.load(Ordering::Relaxed),

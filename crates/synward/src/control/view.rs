@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimes, Stats};
-use synward_policy::{ListSummary, Mode, RuleSet};
+use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
 
 /// The names of the two ports, in the order in which they lie in every pair.
@@ -26,6 +26,7 @@ pub(crate) struct View {
     /// What lists of addresses did.
     ledger: Ledger,
     rules: Mutex<RulesView>,
+    bans: Mutex<BanKeeper>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
 }
@@ -49,6 +50,7 @@ pub(crate) struct RulesView {
     pub(crate) memory_bytes: usize,
     /// Number of distinct sets of lists that cover some address.
     pub(crate) list_sets: usize,
+    pub(crate) rules: Arc<RuleSet>,
 }
 
 /// What became of the reloads.
@@ -79,7 +81,7 @@ pub(crate) struct EventCounts {
 }
 
 impl RulesView {
-    pub(crate) fn new(generation: u64, mode: Mode, rules: &RuleSet) -> Self {
+    pub(crate) fn new(generation: u64, mode: Mode, rules: &Arc<RuleSet>) -> Self {
         Self {
             generation,
             mode,
@@ -87,6 +89,7 @@ impl RulesView {
             table_bytes: rules.table_bytes(),
             memory_bytes: rules.memory_usage(),
             list_sets: rules.list_sets().len(),
+            rules: Arc::clone(rules),
         }
     }
 }
@@ -97,6 +100,7 @@ impl View {
         workers: Vec<WorkerView>,
         ledger: Ledger,
         rules: RulesView,
+        bans: BanKeeper,
         took: Duration,
     ) -> Self {
         let last = LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
@@ -107,6 +111,7 @@ impl View {
             workers,
             ledger,
             rules: Mutex::new(rules),
+            bans: Mutex::new(bans),
             reloads: Reloads {
                 successes: AtomicU64::new(0),
                 failures: AtomicU64::new(0),
@@ -122,6 +127,11 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// The bans, to look at and to change.
+    pub(crate) fn bans(&self) -> MutexGuard<'_, BanKeeper> {
+        lock(&self.bans)
     }
 
     /// Whether each port has a link, as far as known.

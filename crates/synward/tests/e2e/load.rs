@@ -136,6 +136,44 @@ fn reloads_lose_and_double_no_frame() {
     wire.stop();
 }
 
+/// A reload with nothing to wait for: the signal, and the next as soon as its rules are in force.
+fn reload_in_haste(wire: &Wire<'_>, reloads: u64) {
+    for number in 1..=reloads {
+        let list = format!("203.0.113.{}\n2001:db8:bad::/48\n{}", number % 256, crowd(number % 200));
+        wire.reload(&Config::enforce().block("blocked", &list));
+    }
+    assert_eq!(wire.metrics().get("synward_reloads_total", &[("result", "success")]), reloads);
+}
+
+#[test]
+fn two_hundred_reloads_under_load_lose_nothing() {
+    let bed = Bed::new();
+    let wire = bed.start(&Config::enforce());
+    let before = faults(&wire);
+    let reloaded = AtomicBool::new(false);
+    let rounds = thread::scope(|scope| {
+        let relays = Side::WAYS.map(|(from, _)| {
+            let (wire, reloaded) = (&wire, &reloaded);
+            scope.spawn(move || {
+                let mut rounds = 0;
+                while !reloaded.load(Ordering::Relaxed) {
+                    in_order(wire, from);
+                    rounds += 1;
+                }
+                rounds
+            })
+        });
+        reload_in_haste(&wire, 200);
+        reloaded.store(true, Ordering::Relaxed);
+        relays.map(|relay| relay.join().unwrap())
+    });
+    println!("rounds of 16,000 frames each way, all arrived once and in order: {rounds:?}");
+    assert_eq!(wire.generations(), [201, 201]);
+    assert!(wire.metrics().drops().is_empty());
+    assert_eq!(faults(&wire), before);
+    wire.stop();
+}
+
 /// Sends numbered frames of several flows, about 10,000 a second. All arrive, once, and those of a flow in order.
 fn in_order(wire: &Wire<'_>, from: Side) {
     const NUMBERS: u32 = 2000;

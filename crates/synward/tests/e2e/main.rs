@@ -10,6 +10,7 @@
     reason = "a test that fails by panicking is a test that works"
 )]
 
+mod bans;
 mod bed;
 mod events;
 mod forwarding;

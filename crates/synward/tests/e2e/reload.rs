@@ -1,6 +1,7 @@
 //! SIGHUP: new rules come into force as a whole, or not at all.
 
 use std::fs;
+use std::path::Path;
 
 use crate::bed::{Bed, Case, Config, Fate, Side, Wire};
 use crate::frames::{Flow, Segment, noise};
@@ -152,12 +153,75 @@ fn a_list_that_is_gone_changes_nothing() {
     wire.stop();
 }
 
+/// What may become of a list on its way to the disk. Whatever it is: one message, one count, and the rules stay.
+#[test]
+fn a_list_that_is_damaged_changes_nothing() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage, &str); 8] = [
+        (
+            "empty",
+            |file| fs::write(file, "").unwrap(),
+            "list first is empty, and the one in force has 2 entries",
+        ),
+        ("comments only", |file| fs::write(file, "# all\n# gone\n").unwrap(), "allow_empty = true"),
+        (
+            "cut in an entry",
+            |file| fs::write(file, "203.0.113.1\n203.0.11").unwrap(),
+            "ends in the middle of a line",
+        ),
+        (
+            "cut to another",
+            |file| fs::write(file, "203.0.113.1\n203.0.113.1").unwrap(),
+            "ends in the middle of a line",
+        ),
+        ("cut in the first", |file| fs::write(file, "203.0").unwrap(), "first.txt:1:1"),
+        ("no text", |file| fs::write(file, [0xff, 0xfe, 0x32, 0x00]).unwrap(), "is not UTF-8 text"),
+        (
+            "a folder",
+            |file| {
+                fs::remove_file(file).unwrap();
+                fs::create_dir(file).unwrap();
+            },
+            "no regular file",
+        ),
+        ("gone", |file| fs::remove_dir(file).unwrap(), "cannot read list first"),
+    ];
+    let bed = Bed::new();
+    let good = "203.0.113.1\n203.0.113.17\n";
+    let wire = bed.start(&Config::enforce().block("first", good).block("second", "203.0.113.2\n"));
+    let file = bed.folder().join("first.txt");
+    let messages = |wire: &Wire<'_>| wire.program.log().matches("reload failed").count() as u64;
+    for (number, (name, damage, message)) in (1..).zip(damages) {
+        damage(&file);
+        wire.hang_up();
+        assert_eq!((reloads(&wire), messages(&wire)), ((0, number, 0), number), "{name}");
+        let error = wire.status()["reloads"]["last_error"].as_str().unwrap().to_owned();
+        assert!(error.contains(message) && error.contains("first"), "{name}: {error}");
+        assert_eq!(error.matches("error: ").count(), 1, "{name}: {error}");
+        assert_eq!(wire.generations(), [1, 1], "{name}");
+        blocks(&wire, &["203.0.113.1", "203.0.113.17", "203.0.113.2"]);
+    }
+    fs::write(&file, "203.0.113.17\n").unwrap();
+    wire.hang_up();
+    assert_eq!(reloads(&wire).0, 1);
+    blocks(&wire, &["203.0.113.17", "203.0.113.2"]);
+    passes(&wire, "203.0.113.1");
+
+    // A list may be emptied where it says so, and an empty one is in force from the start.
+    let settings = "kind = \"ip\"\naction = \"block\"\nallow_empty = true";
+    wire.reload(&Config::enforce().list("first", settings, "").block("second", "203.0.113.2\n"));
+    assert_eq!(reloads(&wire).0, 2);
+    passes(&wire, "203.0.113.17");
+    blocks(&wire, &["203.0.113.2"]);
+    wire.stop();
+}
+
 #[test]
 fn what_only_a_restart_can_change_is_refused_by_name() {
     let bed = Bed::new();
     let blocking = |config: Config| config.block("first", "203.0.113.1\n");
     let wire = bed.start(&blocking(Config::enforce()));
-    let lenient = |config: Config| config.block("first", "\n");
+    let lenient = |config: Config| config.block("first", "203.0.113.9\n");
     let changes = [
         ("bridge.outside", lenient(Config::enforce().ports("other0", "inside0"))),
         ("bridge.inside", lenient(Config::enforce().ports("outside0", "other0"))),

@@ -69,6 +69,12 @@ impl Config {
         self.list(name, "kind = \"fingerprint\"\naction = \"allow\"", entries)
     }
 
+    /// With a section, or more.
+    pub(crate) fn section(mut self, text: &str) -> Self {
+        writeln!(self.rest, "{text}").unwrap();
+        self
+    }
+
     /// With an event log at a path.
     pub(crate) fn events_in(mut self, file: &str) -> Self {
         writeln!(self.rest, "[events]\nfile = \"{file}\"").unwrap();
