@@ -81,7 +81,7 @@ fn ten_thousand_generations_are_seen_whole_and_freed_by_the_control_thread() {
         for generation in 1..=SWAPS {
             publisher.publish(Stamped::new(generation, &freed));
             most_retired = most_retired.max(publisher.reap());
-            if generation % 16 == 0 {
+            if generation.is_multiple_of(16) {
                 // Where there are fewer cores than threads, the readers must have a turn.
                 thread::yield_now();
             }
