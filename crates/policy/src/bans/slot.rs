@@ -76,6 +76,13 @@ impl Bucket {
         self.states.iter().zip(&self.addresses).map(|(state, address)| Slot { state, address })
     }
 
+    /// Whether a slot has this tag now.
+    #[inline]
+    pub(super) fn has(&self, tag: u64) -> bool {
+        let has = |state: &AtomicU64| State(state.load(Ordering::Relaxed)).tag() == tag;
+        self.states.iter().fold(false, |found, state| found | has(state))
+    }
+
     /// The slots that are free. For the writer.
     pub(super) fn free_slots(&self) -> impl Iterator<Item = Slot<'_>> {
         self.slots().filter(|slot| slot.state().until().is_none())
