@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -116,18 +116,22 @@ fn no_count_is_lost_or_doubled_or_goes_back_over_a_thousand_reloads() {
     let (mut publisher, subscriptions) = Publisher::new(snapshot(&one, 1), WORKERS);
     let ledger = publisher.ledger().clone();
     let (stop, frames) = (AtomicBool::new(false), AtomicU64::new(0));
+    let started = Barrier::new(WORKERS + 1);
     thread::scope(|scope| {
         for rules in subscriptions {
-            let (stop, frames) = (&stop, &frames);
+            let (stop, frames, started) = (&stop, &frames, &started);
             scope.spawn(move || {
                 let stats = Arc::new(Stats::default());
                 let mut worker = worker(rules, &stats, 2_000_000);
+                worker.turn(Instant::now());
+                started.wait();
                 while !stop.load(Ordering::Relaxed) {
                     worker.turn(Instant::now());
                 }
                 frames.fetch_add(stats.ports[0].rx_frames.get(), Ordering::Relaxed);
             });
         }
+        started.wait();
         let mut last = told(&ledger, &mut names, &["all", "odd"]);
         for generation in 2..=RELOADS {
             publisher.publish(snapshot(if generation % 2 == 0 { &other } else { &one }, generation));

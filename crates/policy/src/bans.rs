@@ -108,6 +108,11 @@ impl Bans {
             return None;
         }
         let place = self.place(address);
+        let buckets = place.buckets.map(|bucket| self.buckets.get(bucket));
+        // Most addresses are not banned: that is found out without a branch for each slot.
+        if !buckets.iter().flatten().any(|bucket| bucket.has(place.tag)) {
+            return None;
+        }
         self.slots(&place).find_map(|slot| slot.until(place.tag, place.bits))
     }
 

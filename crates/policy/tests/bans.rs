@@ -1,4 +1,4 @@
-//! The set of bans against a map, and against readers that look while it changes.
+//! The set of bans against a map.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,9 +8,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -141,79 +138,4 @@ fn the_bounds_hold() {
     assert!((48..=96).contains(&per_ban), "{per_ban}");
     let set = Bans::default();
     assert_eq!(set.moment(Instant::now() - Duration::from_secs(1)), Moment::START);
-}
-
-/// What one address went through: change number `n` bans it until `n`, or lifts the ban where [`lifts`] says so.
-struct History {
-    address: IpAddr,
-    begun: AtomicU64,
-    done: AtomicU64,
-}
-
-/// Whether a change takes the address out.
-fn lifts(number: u64) -> bool {
-    number % 3 == 0
-}
-
-/// Change number `number` of all addresses. No reader can tell the moment of one, only the times around it.
-fn go_on(histories: &[History], keeper: &mut BanKeeper, number: u64) {
-    if number % 6 == 3 {
-        // All bans ended at the number of the change before.
-        histories.iter().for_each(|history| history.begun.store(number, Ordering::SeqCst));
-        assert_eq!(keeper.purge(Moment::from_millis(number - 1)), histories.len());
-        return histories.iter().for_each(|history| history.done.store(number, Ordering::SeqCst));
-    }
-    for History { address, begun, done } in histories {
-        begun.store(number, Ordering::SeqCst);
-        if lifts(number) {
-            assert!(keeper.unban(*address, Moment::START));
-        } else {
-            keeper.ban(*address, Moment::START, Duration::from_millis(number)).unwrap();
-        }
-        done.store(number, Ordering::SeqCst);
-    }
-}
-
-impl History {
-    /// Looks, and compares with what was true between the last change that was over before and the last that had begun after.
-    fn look(&self, bans: &Bans) {
-        let first = self.done.load(Ordering::SeqCst);
-        let seen = bans.until(self.address);
-        let last = self.begun.load(Ordering::SeqCst);
-        let was_true = match seen {
-            Some(until) => {
-                let number = until.since(Moment::START).as_millis() as u64;
-                (first..=last).contains(&number) && !lifts(number)
-            }
-            None => (first..=last).any(lifts),
-        };
-        assert!(was_true, "{}: {seen:?} between {first} and {last}", self.address);
-    }
-}
-
-/// Addresses that share two buckets, so that each change takes a slot that another one had.
-#[test]
-fn whatever_a_reader_sees_was_true_at_some_moment() {
-    const CHANGES: u64 = 300_000;
-    let mut keeper = BanKeeper::new(8);
-    let v4 = (1..=3).map(|last| IpAddr::from([192, 0, 2, last]));
-    let v6 = (1..=3).map(|last| IpAddr::from(Ipv6Addr::from_bits(last)));
-    let history = |address| History { address, begun: AtomicU64::new(0), done: AtomicU64::new(0) };
-    let histories: Vec<_> = v4.chain(v6).map(history).collect();
-    let (stop, looks) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().unwrap().get() {
-            let (bans, histories, stop, looks) = (Arc::clone(keeper.bans()), &histories, &stop, &looks);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    histories.iter().for_each(|history| history.look(&bans));
-                    looks.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        (1..=CHANGES).for_each(|number| go_on(&histories, &mut keeper, number));
-        stop.store(true, Ordering::Relaxed);
-    });
-    assert!(looks.into_inner() > 1000);
-    assert_eq!(keeper.len(), 0, "the last change of each, {CHANGES}, is one that lifts");
 }

@@ -76,6 +76,13 @@ impl Bucket {
         self.states.iter().zip(&self.addresses).map(|(state, address)| Slot { state, address })
     }
 
+    /// Whether a slot has this tag now.
+    #[inline]
+    pub(super) fn has(&self, tag: u64) -> bool {
+        let has = |state: &AtomicU64| State(state.load(Ordering::Relaxed)).tag() == tag;
+        self.states.iter().fold(false, |found, state| found | has(state))
+    }
+
     /// The slots that are free. For the writer.
     pub(super) fn free_slots(&self) -> impl Iterator<Item = Slot<'_>> {
         self.slots().filter(|slot| slot.state().until().is_none())
@@ -93,6 +100,7 @@ impl Slot<'_> {
                 return None;
             }
             let until = state.until()?;
+            interleave();
             let found = self.address.load();
             // No load of the address may come after the second one of the state. Whoever sees a word that was written after this state sees the
             // end of this state, too, which the writer's fence lies behind.
@@ -142,13 +150,27 @@ impl Slot<'_> {
 impl Address {
     #[inline]
     fn load(&self) -> u128 {
-        let [high, low] = self.0.each_ref().map(|half| half.load(Ordering::Relaxed));
+        let [high, low] = &self.0;
+        let high = high.load(Ordering::Relaxed);
+        interleave();
+        let low = low.load(Ordering::Relaxed);
         u128::from(high) << 64 | u128::from(low)
     }
 
     fn store(&self, bits: u128) {
         let [high, low] = &self.0;
+        interleave();
         high.store((bits >> 64) as u64, Ordering::Relaxed);
+        interleave();
         low.store(bits as u64, Ordering::Relaxed);
+        interleave();
     }
 }
+
+/// A point where another thread's work may come in between. Tests pass some time there, so that it does.
+#[cfg(test)]
+use super::tests::interleave;
+
+#[cfg(not(test))]
+#[inline]
+fn interleave() {}

@@ -1,9 +1,25 @@
 //! What needs a look inside: addresses that share places and tags, which are hard to find from outside.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::*;
+
+/// Passes some time, another one each time, for other threads to come in between.
+pub(super) fn interleave() {
+    thread_local!(static STATE: Cell<u32> = const { Cell::new(0x9e37_79b9) });
+    // xorshift32 (Marsaglia 2003)
+    let mut state = STATE.get();
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    STATE.set(state);
+    match state % 256 {
+        0 => thread::yield_now(),
+        spins => (0..spins / 16).for_each(|_| std::hint::spin_loop()),
+    }
+}
 
 fn seconds(count: u64) -> Moment {
     Moment::START.after(Duration::from_secs(count))
@@ -80,9 +96,12 @@ fn halves(one: (u64, u64), other: (u64, u64)) -> [IpAddr; 2] {
 
 /// Pairs of addresses that take turns in one slot, and a mix of their halves that the tag cannot tell from them.
 fn mixed(bans: &Bans) -> ([IpAddr; 2], IpAddr) {
-    let tag = |address| bans.place(address).tag;
+    // Their places and tags are equal, so that a reader who is too late takes one's state for the other's.
+    let tag = |address| {
+        let place = bans.place(address);
+        (place.buckets, place.tag)
+    };
     let one = (1, 1);
-    // Their tags are equal, so that a reader who is too late takes one's state for the other's.
     let same_tag = |other: &(u64, u64)| tag(ipv6(other.0, other.1)) == tag(ipv6(one.0, one.1));
     let others = (2..100_000_000).map(|number| (number, number * 3)).filter(same_tag);
     let find_mix = |other: (u64, u64)| {
@@ -112,7 +131,7 @@ fn nobody_sees_half_of_an_address() {
                 }
             });
         }
-        for _ in 0..1_000_000 {
+        for _ in 0..10_000 {
             for (address, end) in turns.into_iter().zip([1, 2]) {
                 keeper.ban(address, Moment::START, Duration::from_secs(end)).unwrap();
                 assert!(keeper.unban(address, Moment::START));
@@ -120,5 +139,81 @@ fn nobody_sees_half_of_an_address() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(looks.into_inner() > 1000);
+    assert!(looks.into_inner() > 100);
+}
+
+/// What one address went through: change number `n` bans it until `n`, or lifts the ban where [`lifts`] says so.
+struct History {
+    address: IpAddr,
+    begun: AtomicU64,
+    done: AtomicU64,
+}
+
+/// Whether a change takes the address out.
+fn lifts(number: u64) -> bool {
+    number.is_multiple_of(3)
+}
+
+/// Change number `number` of all addresses. No reader can tell the moment of one, only the times around it.
+fn go_on(histories: &[History], keeper: &mut BanKeeper, number: u64) {
+    if number % 6 == 3 {
+        // All bans ended at the number of the change before.
+        histories.iter().for_each(|history| history.begun.store(number, Ordering::SeqCst));
+        assert_eq!(keeper.purge(Moment::from_millis(number - 1)), histories.len());
+        return histories.iter().for_each(|history| history.done.store(number, Ordering::SeqCst));
+    }
+    // In another order each time, so that they take each other's slots.
+    let turn = number as usize % histories.len();
+    for History { address, begun, done } in histories.iter().cycle().skip(turn).take(histories.len()) {
+        begun.store(number, Ordering::SeqCst);
+        if lifts(number) {
+            assert!(keeper.unban(*address, Moment::START));
+        } else {
+            keeper.ban(*address, Moment::START, Duration::from_millis(number)).unwrap();
+        }
+        done.store(number, Ordering::SeqCst);
+    }
+}
+
+impl History {
+    /// Looks, and compares with what was true between the last change that was over before and the last that had begun after.
+    fn look(&self, bans: &Bans) {
+        let first = self.done.load(Ordering::SeqCst);
+        let seen = bans.until(self.address);
+        let last = self.begun.load(Ordering::SeqCst);
+        let was_true = match seen {
+            Some(until) => {
+                let number = until.since(Moment::START).as_millis() as u64;
+                (first..=last).contains(&number) && !lifts(number)
+            }
+            None => (first..=last).any(lifts),
+        };
+        assert!(was_true, "{}: {seen:?} between {first} and {last}", self.address);
+    }
+}
+
+/// The addresses hash alike, so that each takes slots that others had, and a state does not tell whose it is.
+#[test]
+fn whatever_a_reader_sees_was_true_at_some_moment() {
+    const CHANGES: u64 = 6000;
+    let mut keeper = BanKeeper::new(8);
+    let addresses = alike(keeper.bans(), (0..).map(|low| ipv6(1, low)), 6);
+    let history = |address| History { address, begun: AtomicU64::new(0), done: AtomicU64::new(0) };
+    let histories: Vec<_> = addresses.into_iter().map(history).collect();
+    let (stop, looks) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().unwrap().get() {
+            let (bans, histories, stop, looks) = (Arc::clone(keeper.bans()), &histories, &stop, &looks);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    histories.iter().for_each(|history| history.look(&bans));
+                    looks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        (1..=CHANGES).for_each(|number| go_on(&histories, &mut keeper, number));
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(looks.into_inner() > 100);
+    assert_eq!(keeper.len(), 0, "the last change of each, {CHANGES}, is one that lifts");
 }
