@@ -477,6 +477,7 @@ kind = "ip"
 action = "allow"
 file = "lists/customers.txt"
 direction = "both"
+max_entries = 5000
 
 [[list]]
 name = "scanners"
@@ -511,6 +512,7 @@ file = "events.json"
         assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
         assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
+        assert_eq!((config.lists[0].max_entries(), config.lists[1].max_entries()), (5000, List::MAX_ENTRIES));
         assert_eq!((config.lists[0].p0f, config.lists[1].p0f), (None, Some(P0fMode::Strict)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
         assert_eq!(config.control.memory, Some(ByteSize::mib(1536)));
