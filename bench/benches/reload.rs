@@ -19,7 +19,7 @@ const SIZES: [(usize, &str); 2] = [(1_000_000, "1 M"), (10_000_000, "10 M")];
 
 fn main() -> io::Result<()> {
     // Cargo adds arguments of its own: a number is ours.
-    let lines = env::args().find_map(|argument| argument.parse().ok());
+    let lines = env::args().find_map(|argument| argument.parse::<usize>().ok());
     match lines.and_then(|lines| SIZES.iter().find(|(size, _)| *size == lines)) {
         Some((lines, name)) => measure(*lines, name),
         None => SIZES.iter().try_for_each(|(lines, _)| measure_apart(*lines)),
@@ -125,11 +125,9 @@ fn resident() -> io::Result<f64> {
 
 fn status(field: &str) -> io::Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let kibibytes =
-        status.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse().ok());
-    kibibytes
-        .map(|kibibytes: f64| kibibytes / 1024.0)
-        .ok_or_else(|| io::Error::other(format!("no {field} in the status")))
+    let kibibytes = |line: &str| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
+    let found = status.lines().find_map(kibibytes).map(|kibibytes| kibibytes / 1024.0);
+    found.ok_or_else(|| io::Error::other(format!("no {field} in the status")))
 }
 
 fn mebibytes(bytes: usize) -> f64 {
