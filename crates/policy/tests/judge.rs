@@ -16,8 +16,8 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 use synward_policy::{
-    Action, BanKeeper, Compiled, Config, Diagnostic, Direction, ListNames, ListSetId, Moment, Reason,
-    RuleSet, Snapshot, Witness,
+    Action, BanKeeper, Compiled, Config, Diagnostic, Direction, Faults, ListNames, ListSetId, Moment, Reason,
+    Resources, RuleSet, Snapshot, Witness,
 };
 use synward_wire::Located;
 
@@ -135,7 +135,7 @@ fn allow_beats_block_whatever_the_prefix_lengths_and_the_order() {
 fn the_first_list_is_named_and_its_narrowest_entry() {
     let judge = judge_by(
         ENFORCE,
-        &[("a", BLOCK, "192.0.0.0/16\n192.0.2.0/24\n192.0.2.0-192.0.2.255\n"), ("b", BLOCK, "192.0.2.9")],
+        &[("a", BLOCK, "192.0.0.0/16\n192.0.2.0/24\n192.0.2.0/24\n"), ("b", BLOCK, "192.0.2.9")],
     );
     let frame = ping([192, 0, 2, 9], [198, 51, 100, 1]);
     let verdict = judge.0.judge(Direction::In, &frame);
@@ -441,8 +441,87 @@ fn naive(prefixes: &[(u32, u8, bool)], address: u32) -> &'static str {
     }
 }
 
+/// A list of the reference: whether it allows, whether it is enforced, its direction, and its prefixes.
+#[derive(Debug, Clone)]
+struct Naive {
+    allows: bool,
+    enforced: bool,
+    direction: &'static str,
+    prefixes: Vec<(u32, u8)>,
+}
+
+impl Naive {
+    fn covers(&self, address: u32) -> bool {
+        self.prefixes.iter().any(|(first, length)| {
+            let mask = u32::MAX.checked_shl(32 - u32::from(*length)).unwrap_or(0);
+            (first ^ address) & mask == 0
+        })
+    }
+
+    fn applies(&self, direction: Direction) -> bool {
+        self.direction == "both" || self.direction == if direction == Direction::In { "in" } else { "out" }
+    }
+
+    fn section(&self) -> String {
+        let action = if self.allows { ALLOW } else { BLOCK };
+        let mode = if self.enforced { "enforce" } else { "monitor" };
+        format!("{action}\nmode = '{mode}'\ndirection = '{}'\nallow_wide = true", self.direction)
+    }
+
+    fn lines(&self) -> String {
+        let line = |(first, length): &(u32, u8)| format!("{}/{length}\n", Ipv4Addr::from_bits(*first));
+        self.prefixes.iter().map(line).collect()
+    }
+}
+
+/// The place of the list that decides about an address: the first that allows, else the first that blocks.
+fn decider(lists: &[Naive], covering: &[usize], enforced_only: bool) -> Option<usize> {
+    let counts = |place: &&usize| lists[**place].enforced || !enforced_only;
+    covering.iter().filter(counts).min_by_key(|place| !lists[**place].allows).copied()
+}
+
+/// A list with prefixes of every length around one address, and with those of other lists again.
+fn naive_list() -> impl Strategy<Value = Naive> {
+    let address = prop_oneof![0xc000_0200_u32..0xc000_0210, any::<u32>(), Just(0), Just(u32::MAX)];
+    let prefixes = prop::collection::vec((address, prop_oneof![0_u8..=32, 28_u8..=32, Just(32)]), 0..6);
+    (any::<bool>(), any::<bool>(), prop::sample::select(vec!["in", "out", "both"]), prefixes)
+        .prop_map(|(allows, enforced, direction, prefixes)| Naive { allows, enforced, direction, prefixes })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_set_of_lists_says_what_a_linear_scan_says(
+        lists in prop::collection::vec(naive_list(), 0..6),
+        probes in prop::collection::vec(prop_oneof![0xc000_01f0_u32..0xc000_0220, any::<u32>(), Just(0), Just(u32::MAX)], 30),
+    ) {
+        let texts: Vec<_> =
+            (0..).zip(&lists).map(|(n, list): (u32, _)| (n.to_string(), list.section(), list.lines())).collect();
+        let sections: Vec<_> = texts.iter().map(|(n, section, lines)| (&**n, &**section, &**lines)).collect();
+        let judge = judge_by(ENFORCE, &sections);
+        let (snapshot, names) = &judge;
+        let name = |rule| snapshot.rules.list_of(rule).map(|list| names.name(list).parse::<usize>().unwrap());
+        for (probe, direction) in probes.into_iter().flat_map(|p| [(p, Direction::In), (p, Direction::Out)]) {
+            let covering: Vec<_> = (0..lists.len())
+                .filter(|place| lists[*place].applies(direction) && lists[*place].covers(probe))
+                .collect();
+            let address = Ipv4Addr::from_bits(probe).octets();
+            let frame = match direction {
+                Direction::In => ping(address, [198, 51, 100, 1]),
+                Direction::Out => ping([198, 51, 100, 1], address),
+            };
+            let mut hits = Hits(&judge, Vec::new());
+            let verdict = snapshot.judge_seen(direction, &frame, &mut hits);
+            prop_assert_eq!(hits.1, covering.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let (decides, assumed) = (decider(&lists, &covering, true), decider(&lists, &covering, false));
+            prop_assert_eq!(verdict.rule.and_then(name), decides);
+            let would = verdict.would.and_then(|would| would.rule).or(verdict.rule).and_then(name);
+            prop_assert_eq!(would, assumed);
+            let drops = decides.is_some_and(|place| !lists[place].allows);
+            prop_assert_eq!(verdict.action == Action::Drop, drops);
+        }
+    }
 
     #[test]
     fn overlapping_prefixes_are_judged_as_by_a_linear_scan(
@@ -505,4 +584,62 @@ fn a_compat_list_finds_what_p0f_would_name_and_nothing_else() {
     assert_eq!(judged(compat, &program), "forward clean");
     // Other notations of the list are matched as ever.
     assert_eq!(judged(compat, "1024:::"), "drop fingerprint_block 1024:::");
+}
+
+fn recompile(
+    in_force: &RuleSet,
+    folder: &Folder,
+    names: &mut ListNames,
+    memory: Option<u64>,
+) -> Result<Compiled, Faults> {
+    let list = |name: &str| format!("[[list]]\nname = '{name}'\nfile = '{name}'\n{BLOCK}\n");
+    let text = format!("[bridge]\noutside = 'a'\ninside = 'b'\n{ENFORCE}\n{}{}", list("a"), list("b"));
+    let config = Config::parse(&folder.0.join("synward.toml"), &text).unwrap();
+    in_force.recompile(&config, names, Resources { more_threads: 1, memory })
+}
+
+#[test]
+fn only_a_list_that_has_changed_is_parsed_again_and_what_was_odd_about_the_other_is_told_again() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    fs::write(folder.0.join("a"), "192.0.2.7/24\n192.0.2.300\n").unwrap();
+    fs::write(folder.0.join("b"), "198.51.100.1\n").unwrap();
+    let first = recompile(&RuleSet::default(), &folder, &mut names, None).unwrap();
+    fs::write(folder.0.join("b"), "198.51.100.2\n").unwrap();
+    let second = recompile(&first.rules, &folder, &mut names, None).unwrap();
+    let reused =
+        |compiled: &Compiled| compiled.rules.lists().iter().map(|list| list.reused).collect::<Vec<_>>();
+    assert_eq!((reused(&first), reused(&second)), (vec![false, false], vec![true, false]));
+    assert_eq!((first.warnings, first.refused), (second.warnings, second.refused));
+    let snapshot = Snapshot { rules: Arc::new(second.rules), generation: 2, ..Snapshot::default() };
+    let judged = |source| said(&snapshot, Direction::In, &ping(source, [203, 0, 113, 1]));
+    assert_eq!(judged([192, 0, 2, 9]), "drop block_list 192.0.2.0/24");
+    assert_eq!(judged([198, 51, 100, 1]), "forward clean");
+    assert_eq!(judged([198, 51, 100, 2]), "drop block_list 198.51.100.2");
+}
+
+#[test]
+fn rules_that_would_take_too_much_memory_are_refused_and_what_to_type_is_told() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    let lines: String = (0..1000).map(|n| format!("192.0.{}.{}\n", n / 250, n % 250)).collect();
+    fs::write(folder.0.join("a"), "198.51.100.1\n").unwrap();
+    fs::write(folder.0.join("b"), &lines).unwrap();
+    let mut fault = |in_force: &RuleSet, memory| {
+        recompile(in_force, &folder, &mut names, Some(memory))
+            .map(|_| ())
+            .map_err(|faults| faults.to_string())
+    };
+    let none = RuleSet::default();
+    // Not even the file fits; then not the tables.
+    for memory in [1000, 50_000] {
+        let shown = fault(&none, memory).unwrap_err();
+        assert!(
+            shown.contains("list b would take") && shown.contains("write `memory = \"1.0 MiB\"`"),
+            "{shown}"
+        );
+    }
+    assert_eq!(fault(&none, 1 << 20), Ok(()));
+    // What is in force counts.
+    let in_force = recompile(&none, &folder, &mut ListNames::default(), None).unwrap().rules;
+    assert!(fault(&in_force, in_force.memory_usage() as u64 + 10_000).is_err());
+    assert_eq!(fault(&in_force, in_force.memory_usage() as u64 + 100_000), Ok(()));
 }
