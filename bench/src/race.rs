@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use synward_prefix::{Address, Table};
+
 /// One way of doing a thing many times. A pass gives the nanoseconds that one time took on average.
 pub struct Lane<'a> {
     name: &'a str,
@@ -19,6 +21,17 @@ impl<'a> Lane<'a> {
     pub fn of<A: Copy>(name: &'a str, addresses: &'a [A], get: impl Fn(A) -> Option<u32> + 'a) -> Self {
         Self::timed(name, addresses.len(), move || {
             addresses.iter().fold(0, |sum: u32, address| sum.wrapping_add(get(*address).unwrap_or(1)))
+        })
+    }
+
+    /// A lane that looks all of the addresses up, as many at once as a batch of frames has.
+    pub fn of_all<A: Address + Copy>(name: &'a str, addresses: &'a [A], table: &'a Table<A>) -> Self {
+        let mut found = [None; 64];
+        Self::timed(name, addresses.len(), move || {
+            addresses.chunks(found.len()).fold(0, |sum: u32, addresses| {
+                table.get_all(addresses, &mut found);
+                found.iter().fold(sum, |sum, found| sum.wrapping_add(found.unwrap_or(1)))
+            })
         })
     }
 

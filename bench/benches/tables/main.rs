@@ -7,10 +7,10 @@ use std::io;
 use std::time::Instant;
 
 use fastrand::Rng;
-use synward_bench::prefixes::{self, Number, Set};
+use synward_bench::memory;
+use synward_bench::prefixes::{self, Number, Set, global_unicast};
 use synward_bench::race::{Lane, race};
 use synward_bench::record::record;
-use synward_bench::{memory, prefixes::global_unicast};
 use synward_prefix::Table;
 
 use naive::{BinarySearch, Dir24, LinearScan};
@@ -19,7 +19,7 @@ use peers::{PrefixTrie, Std, Treebitmap};
 /// Addresses in a pass: more than the caches hold of any table.
 const QUERIES: usize = 1 << 20;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 
 const MILLION: usize = 1_000_000;
 
@@ -63,27 +63,28 @@ fn record_all(row: &str, figures: &[(&str, f64)]) -> io::Result<()> {
 }
 
 /// The structures that hold prefixes of both IP versions.
-struct Field<A: Std> {
-    of: String,
+struct Field<'a, A: Std> {
+    of: &'a str,
     table: Table<A>,
     trie: PrefixTrie<A>,
     treebitmap: Treebitmap<A>,
     search: BinarySearch<A>,
 }
 
-impl<A: Std> Field<A>
+impl<'o, A: Std> Field<'o, A>
 where
     PrefixTrie<A>: LookUp<A>,
 {
-    fn build(of: String, set: &Set<A>) -> io::Result<Self> {
-        let table = built(&of, set)?;
-        let (trie, treebitmap, search) = (built(&of, set)?, built(&of, set)?, built(&of, set)?);
+    fn build(of: &'o str, set: &Set<A>) -> io::Result<Self> {
+        let table = built(of, set)?;
+        let (trie, treebitmap, search) = (built(of, set)?, built(of, set)?, built(of, set)?);
         Ok(Self { of, table, trie, treebitmap, search })
     }
 
     fn lanes<'a>(&'a self, addresses: &'a [A]) -> Vec<Lane<'a>> {
         vec![
             lane(&self.table, addresses),
+            Lane::of_all("synward, 64 at once", addresses, &self.table),
             lane(&self.trie, addresses),
             lane(&self.treebitmap, addresses),
             lane(&self.search, addresses),
@@ -96,10 +97,10 @@ where
     }
 }
 
-fn v4(of: String, set: &Set<u32>) -> io::Result<()> {
+fn v4(of: &str, set: &Set<u32>) -> io::Result<()> {
     let field = Field::build(of, set)?;
     // At ten million it would take more than 3 GiB and as long as all others together.
-    let dir: Option<Dir24> = (set.len() < 2 * MILLION).then(|| built(&field.of, set)).transpose()?;
+    let dir: Option<Dir24> = (set.len() < 2 * MILLION).then(|| built(of, set)).transpose()?;
     let mut rng = Rng::with_seed(1);
     let random: Vec<u32> = (0..QUERIES).map(|_| rng.u32(..)).collect();
     let inside = set.inside(&mut rng, QUERIES);
@@ -109,7 +110,7 @@ fn v4(of: String, set: &Set<u32>) -> io::Result<()> {
     Ok(())
 }
 
-fn v6(of: String, set: &Set<u128>) -> io::Result<()> {
+fn v6(of: &str, set: &Set<u128>) -> io::Result<()> {
     let field = Field::build(of, set)?;
     let mut rng = Rng::with_seed(1);
     let random: Vec<u128> = (0..QUERIES).map(|_| global_unicast(&mut rng)).collect();
@@ -130,13 +131,22 @@ fn linear_scan(of: &str, set: &Set<u32>) -> io::Result<()> {
     record_all(&format!("{of}, random address"), &race(vec![lane(&scan, &addresses)], 5))
 }
 
+/// A data set: its name, and what is measured with it.
+type Part = (&'static str, fn(&str) -> io::Result<()>);
+
+const PARTS: [Part; 7] = [
+    ("IPv4, 1 M", |of| v4(of, &prefixes::v4_random(MILLION))),
+    ("IPv4 clustered, 1 M", |of| v4(of, &prefixes::v4_clustered(MILLION))),
+    ("IPv4, 10 M", |of| v4(of, &prefixes::v4_random(10 * MILLION))),
+    ("IPv4 clustered, 10 M", |of| v4(of, &prefixes::v4_clustered(10 * MILLION))),
+    ("IPv6, 1 M", |of| v6(of, &prefixes::v6_random(MILLION))),
+    ("IPv6 clustered, 1 M", |of| v6(of, &prefixes::v6_clustered(MILLION))),
+    ("IPv4, 1 M", |of| linear_scan(of, &prefixes::v4_random(MILLION))),
+];
+
+/// With an argument only the data sets whose names contain it.
 fn main() -> io::Result<()> {
-    for millions in [1, 10] {
-        let count = millions * MILLION;
-        v4(format!("IPv4, {millions} M"), &prefixes::v4_random(count))?;
-        v4(format!("IPv4 clustered, {millions} M"), &prefixes::v4_clustered(count))?;
-    }
-    v6("IPv6, 1 M".into(), &prefixes::v6_random(MILLION))?;
-    v6("IPv6 clustered, 1 M".into(), &prefixes::v6_clustered(MILLION))?;
-    linear_scan("IPv4, 1 M", &prefixes::v4_random(MILLION))
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let mut parts = PARTS.iter().filter(|(name, _)| name.contains(&wanted));
+    parts.try_for_each(|(name, measure)| measure(name))
 }

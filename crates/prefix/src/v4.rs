@@ -50,8 +50,12 @@ impl sealed::Radix<u32> for Radix {
     }
 
     #[inline]
-    fn get(&self, address: u32) -> Option<u32> {
-        let mut slot = *self.index.get((address >> self.shift) as usize)?;
+    fn begin(&self, address: u32) -> Slot {
+        self.index.get((address >> self.shift) as usize).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    fn finish(&self, mut slot: Slot, address: u32) -> Option<u32> {
         let mut shift = self.shift;
         while let Some(place) = slot.place() {
             shift = shift.wrapping_sub(NODE_BITS);

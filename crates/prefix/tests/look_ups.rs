@@ -87,9 +87,13 @@ fn check_scan<A: Number>(cuts: &BTreeSet<A>, probes: Vec<A>) -> Result<(), TestC
     let ranges = ranges(cuts);
     let table = Table::build(ranges.clone()).unwrap();
     prop_assert_eq!(table.len(), ranges.len());
-    for probe in edges(&ranges).chain(probes) {
+    let probes: Vec<A> = edges(&ranges).chain(probes).collect();
+    for &probe in &probes {
         prop_assert_eq!(table.get(probe), scan(&ranges, probe), "at {:x?}", probe);
     }
+    let mut found = vec![None; probes.len()];
+    table.get_all(&probes, &mut found);
+    prop_assert_eq!(found, probes.iter().map(|probe| table.get(*probe)).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -178,6 +182,16 @@ fn tables_of_each_width_answer_alike() {
             assert_eq!(table.get(address), expected, "{address:x} among {count} ranges");
         }
     }
+}
+
+#[test]
+fn what_is_left_over_of_a_batch_is_not_touched() {
+    let table = Table::build(hosts(3, 1)).unwrap();
+    let mut found = [Some(9); 3];
+    table.get_all(&[0, 5], &mut found);
+    assert_eq!(found, [Some(0), None, Some(9)]);
+    table.get_all(&[1, 2, 1, 1], &mut found);
+    assert_eq!(found, [Some(1), Some(2), Some(1)]);
 }
 
 #[test]
