@@ -101,7 +101,8 @@ impl<A: Number> Set<A> {
         (0..count).map(|_| any(rng)).collect()
     }
 
-    fn any_prefix(&self, rng: &mut Rng) -> Prefix<A> {
+    /// One of the prefixes.
+    pub fn any_prefix(&self, rng: &mut Rng) -> Prefix<A> {
         rng.choice(&self.prefixes).copied().unwrap_or((A::zero(), 0))
     }
 }
