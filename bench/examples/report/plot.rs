@@ -75,7 +75,7 @@ fn bars(groups: &[Group<'_>], peer: &str, place: usize, wide: usize) -> Vec<(f64
     groups.iter().enumerate().filter_map(of_peer).collect()
 }
 
-/// On a logarithmic scale.
+/// On a logarithmic scale, with room for a group more: there the names of the structures stand.
 fn draw(path: &Path, title: &str, groups: &[Group<'_>]) -> Result<(), Box<dyn Error>> {
     let peers = peers(groups);
     let wide = peers.len() + 1;
@@ -87,7 +87,7 @@ fn draw(path: &Path, title: &str, groups: &[Group<'_>]) -> Result<(), Box<dyn Er
         .margin(12)
         .x_label_area_size(10)
         .y_label_area_size(60)
-        .build_cartesian_2d(0.0..(wide * groups.len()) as f64, (1.0..most * 4.0).log_scale())?;
+        .build_cartesian_2d(0.0..(wide * (groups.len() + 1)) as f64, (1.0..most * 4.0).log_scale())?;
     chart.configure_mesh().disable_x_mesh().x_labels(0).draw()?;
     for (place, peer) in peers.iter().enumerate() {
         let colour = Palette99::pick(place).to_rgba().filled();
@@ -102,7 +102,7 @@ fn draw(path: &Path, title: &str, groups: &[Group<'_>]) -> Result<(), Box<dyn Er
     chart.draw_series(names)?;
     let mut labels = chart.configure_series_labels();
     labels
-        .position(SeriesLabelPosition::LowerRight)
+        .position(SeriesLabelPosition::MiddleRight)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK)
         .draw()?;
