@@ -136,8 +136,8 @@ type Part = (&'static str, fn(&str) -> io::Result<()>);
 
 /// The first two lie on either side of where the index becomes wide.
 const PARTS: [Part; 9] = [
-    ("IPv4, 80 k", |of| v4(of, &prefixes::v4_random(80_000))),
-    ("IPv4, 110 k", |of| v4(of, &prefixes::v4_random(110_000))),
+    ("IPv4, 15 k", |of| v4(of, &prefixes::v4_random(15_000))),
+    ("IPv4, 20 k", |of| v4(of, &prefixes::v4_random(20_000))),
     ("IPv4, 1 M", |of| v4(of, &prefixes::v4_random(MILLION))),
     ("IPv4 clustered, 1 M", |of| v4(of, &prefixes::v4_clustered(MILLION))),
     ("IPv4, 10 M", |of| v4(of, &prefixes::v4_random(10 * MILLION))),

@@ -25,7 +25,7 @@ const GROUP_BITS: u32 = 4;
 
 /// The most ranges for each width of the index, in bits. A wider index spares look-ups a node and costs memory, whatever is in
 /// it: 1 KiB, 256 KiB, 64 MiB. `DESIGN.md` has the figures behind the thresholds.
-const WIDTHS: [(usize, u32); 3] = [(256, 8), (100_000, 16), (usize::MAX, 24)];
+const WIDTHS: [(usize, u32); 3] = [(256, 8), (16_384, 16), (usize::MAX, 24)];
 
 /// The structure behind [`crate::Ipv4Table`].
 #[derive(Debug, Default, Clone)]

@@ -172,9 +172,16 @@ fn hosts(count: u32, stride: u32) -> Vec<Range<u32>> {
 /// The structure is chosen by the number of ranges: each choice must answer alike.
 #[test]
 fn tables_of_each_width_answer_alike() {
-    for (count, stride) in
-        [(1, 1), (2, 1000), (256, 7), (257, 7), (257, 0x00ff_fff1), (100_000, 41_999), (100_001, 3)]
-    {
+    for (count, stride) in [
+        (1, 1),
+        (2, 1000),
+        (256, 7),
+        (257, 7),
+        (257, 0x00ff_fff1),
+        (16_384, 199_999),
+        (16_385, 3),
+        (100_000, 41_999),
+    ] {
         let (ranges, probe) = (hosts(count, stride), |n: u32| n.wrapping_mul(0x9e37_79b1));
         let table = Table::build(ranges.clone()).unwrap();
         for address in edges(&ranges).chain((0..10_000).map(probe)) {
