@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 
-.PHONY: help build demo test lint unit e2e fuzz deny-advisories pcaps clean
+.PHONY: help build demo test lint unit e2e fuzz deny-advisories pcaps bench test-tables clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,13 @@ deny-advisories: ## known vulnerabilities in the dependencies (needs the network
 pcaps: ## records pcaps/ anew; the expected verdicts must then be reviewed (root)
 	scripts/setup pcaps
 	scripts/record-pcaps
+
+bench: ## the targets of the tables and of judge, with peers in the same run, to bench/results (root; under 15 minutes)
+	scripts/setup bench
+	scripts/bench
+
+test-tables: ## ten million look-ups at one and ten million prefixes against prefix-trie
+	cargo test --release --locked --package synward-bench --test millions -- --ignored --test-threads=1
 
 clean: ## removes all that was built
 	cargo clean

@@ -1,5 +1,8 @@
 //! What the benchmarks of Synward work with: rule sets of a given size, and frames.
 
+pub mod memory;
+pub mod prefixes;
+pub mod race;
 pub mod record;
 pub mod signatures;
 

@@ -53,6 +53,18 @@ impl IpTable {
         }
     }
 
+    /// [`Table::get_all`] of the IPv4 table.
+    #[inline]
+    pub fn get_v4_all(&self, addresses: &[u32], found: &mut [Option<u32>]) {
+        self.v4.get_all(addresses, found);
+    }
+
+    /// [`Table::get_all`] of the IPv6 table.
+    #[inline]
+    pub fn get_v6_all(&self, addresses: &[u128], found: &mut [Option<u32>]) {
+        self.v6.get_all(addresses, found);
+    }
+
     /// Number of ranges in both tables.
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len()

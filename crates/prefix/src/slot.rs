@@ -10,7 +10,7 @@ const LINK: u32 = 1 << 31;
 
 /// Nothing (0), a value for the whole block (one more than the value), or a link to where the block is cut up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Slot(u32);
+pub struct Slot(u32);
 
 impl Slot {
     pub(crate) const NONE: Self = Self(0);

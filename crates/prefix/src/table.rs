@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::slot::MAX_VALUE;
+use crate::slot::{MAX_VALUE, Slot};
+
+/// How many look-ups [`Table::get_all`] has under way: a worker's batch of frames.
+const BATCH: usize = 64;
 
 /// The addresses from `start` to `end`, both included, and what they stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(crate) mod sealed {
     use std::fmt::Debug;
 
     use super::{BuildError, Range};
+    use crate::slot::Slot;
 
     pub trait Address: Copy + Ord {
         type Radix: Radix<Self>;
@@ -61,7 +65,11 @@ pub(crate) mod sealed {
         /// Builds it from ranges that are disjoint and ascending, with values that fit.
         fn build(ranges: &[Range<A>]) -> Result<Self, BuildError>;
 
-        fn get(&self, address: A) -> Option<u32>;
+        /// What the index knows of the address: the first read of a look-up.
+        fn begin(&self, address: A) -> Slot;
+
+        /// Follows the links from there to the value of the address.
+        fn finish(&self, slot: Slot, address: A) -> Option<u32>;
 
         /// Bytes of heap.
         fn memory_usage(&self) -> usize;
@@ -99,7 +107,23 @@ impl<A: Address> Table<A> {
     /// The value of the range that covers `address`.
     #[inline]
     pub fn get(&self, address: A) -> Option<u32> {
-        self.radix.get(address)
+        self.radix.finish(self.radix.begin(address), address)
+    }
+
+    /// What [`Table::get`] says of each address, in their order. What is left over on either side is not touched.
+    ///
+    /// A look-up mostly waits for memory. Here the waits for the index come all at once, not each behind what the look-up
+    /// before has to do, and the processor overlaps them.
+    pub fn get_all(&self, addresses: &[A], found: &mut [Option<u32>]) {
+        for (addresses, found) in addresses.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            let mut slots = [Slot::NONE; BATCH];
+            for (slot, address) in slots.iter_mut().zip(addresses) {
+                *slot = self.radix.begin(*address);
+            }
+            for ((found, slot), address) in found.iter_mut().zip(slots).zip(addresses) {
+                *found = self.radix.finish(slot, *address);
+            }
+        }
     }
 
     /// Number of ranges.

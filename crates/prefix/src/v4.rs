@@ -25,7 +25,7 @@ const GROUP_BITS: u32 = 4;
 
 /// The most ranges for each width of the index, in bits. A wider index spares look-ups a node and costs memory, whatever is in
 /// it: 1 KiB, 256 KiB, 64 MiB. `DESIGN.md` has the figures behind the thresholds.
-const WIDTHS: [(usize, u32); 3] = [(256, 8), (100_000, 16), (usize::MAX, 24)];
+const WIDTHS: [(usize, u32); 3] = [(256, 8), (16_384, 16), (usize::MAX, 24)];
 
 /// The structure behind [`crate::Ipv4Table`].
 #[derive(Debug, Default, Clone)]
@@ -50,8 +50,12 @@ impl sealed::Radix<u32> for Radix {
     }
 
     #[inline]
-    fn get(&self, address: u32) -> Option<u32> {
-        let mut slot = *self.index.get((address >> self.shift) as usize)?;
+    fn begin(&self, address: u32) -> Slot {
+        self.index.get((address >> self.shift) as usize).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    fn finish(&self, mut slot: Slot, address: u32) -> Option<u32> {
         let mut shift = self.shift;
         while let Some(place) = slot.place() {
             shift = shift.wrapping_sub(NODE_BITS);

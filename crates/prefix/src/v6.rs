@@ -57,11 +57,16 @@ impl sealed::Radix<u128> for Radix {
     }
 
     #[inline]
-    fn get(&self, address: u128) -> Option<u32> {
-        let (high, low) = halves(address);
-        let block = high.wrapping_sub(GLOBAL) >> self.shift;
+    fn begin(&self, address: u128) -> Slot {
+        let block = halves(address).0.wrapping_sub(GLOBAL) >> self.shift;
         let slot = usize::try_from(block).ok().and_then(|block| self.index.get(block));
-        let slot = self.settle(*slot.unwrap_or(&self.elsewhere), high)?;
+        *slot.unwrap_or(&self.elsewhere)
+    }
+
+    #[inline]
+    fn finish(&self, slot: Slot, address: u128) -> Option<u32> {
+        let (high, low) = halves(address);
+        let slot = self.settle(slot, high)?;
         self.settle(slot, low)?.get()
     }
 

@@ -87,9 +87,13 @@ fn check_scan<A: Number>(cuts: &BTreeSet<A>, probes: Vec<A>) -> Result<(), TestC
     let ranges = ranges(cuts);
     let table = Table::build(ranges.clone()).unwrap();
     prop_assert_eq!(table.len(), ranges.len());
-    for probe in edges(&ranges).chain(probes) {
+    let probes: Vec<A> = edges(&ranges).chain(probes).collect();
+    for &probe in &probes {
         prop_assert_eq!(table.get(probe), scan(&ranges, probe), "at {:x?}", probe);
     }
+    let mut found = vec![None; probes.len()];
+    table.get_all(&probes, &mut found);
+    prop_assert_eq!(found, probes.iter().map(|probe| table.get(*probe)).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -168,9 +172,16 @@ fn hosts(count: u32, stride: u32) -> Vec<Range<u32>> {
 /// The structure is chosen by the number of ranges: each choice must answer alike.
 #[test]
 fn tables_of_each_width_answer_alike() {
-    for (count, stride) in
-        [(1, 1), (2, 1000), (256, 7), (257, 7), (257, 0x00ff_fff1), (100_000, 41_999), (100_001, 3)]
-    {
+    for (count, stride) in [
+        (1, 1),
+        (2, 1000),
+        (256, 7),
+        (257, 7),
+        (257, 0x00ff_fff1),
+        (16_384, 199_999),
+        (16_385, 3),
+        (100_000, 41_999),
+    ] {
         let (ranges, probe) = (hosts(count, stride), |n: u32| n.wrapping_mul(0x9e37_79b1));
         let table = Table::build(ranges.clone()).unwrap();
         for address in edges(&ranges).chain((0..10_000).map(probe)) {
@@ -178,6 +189,16 @@ fn tables_of_each_width_answer_alike() {
             assert_eq!(table.get(address), expected, "{address:x} among {count} ranges");
         }
     }
+}
+
+#[test]
+fn what_is_left_over_of_a_batch_is_not_touched() {
+    let table = Table::build(hosts(3, 1)).unwrap();
+    let mut found = [Some(9); 3];
+    table.get_all(&[0, 5], &mut found);
+    assert_eq!(found, [Some(0), None, Some(9)]);
+    table.get_all(&[1, 2, 1, 1], &mut found);
+    assert_eq!(found, [Some(1), Some(2), Some(1)]);
 }
 
 #[test]
