@@ -1,5 +1,6 @@
 //! What the benchmarks of Synward work with: rule sets of a given size, and frames.
 
+pub mod record;
 pub mod signatures;
 
 use std::fmt::Write as _;
