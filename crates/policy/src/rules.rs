@@ -154,26 +154,22 @@ impl RuleSet {
         table.get(address).and_then(|place| self.covers.get(place as usize))
     }
 
-    /// What the lists of addresses say of a packet.
+    /// What the lists say of the address that a packet is judged by.
     #[inline]
-    pub(crate) fn address_opinion(
-        &self,
-        direction: Direction,
-        packet: &Packet<'_>,
-        witness: &mut impl Witness,
-    ) -> Opinion {
-        let cover = match direction {
+    pub(crate) fn cover_of(&self, direction: Direction, packet: &Packet<'_>) -> Option<&Cover> {
+        match direction {
             Direction::In => self.cover(direction, packet.source),
             Direction::Out => self.cover(direction, packet.destination),
-        };
-        match cover {
-            None => Opinion::default(),
-            Some(cover) => {
-                let lists = self.cover_lists.get(cover.first_list as usize..cover.last_list as usize);
-                lists.unwrap_or_default().iter().for_each(|list| witness.hit(*list));
-                cover.opinion
-            }
         }
+    }
+
+    /// What a cover says of a packet. Tells `witness` its lists.
+    #[inline]
+    pub(crate) fn cover_opinion(&self, cover: Option<&Cover>, witness: &mut impl Witness) -> Opinion {
+        let Some(cover) = cover else { return Opinion::default() };
+        let lists = self.cover_lists.get(cover.first_list as usize..cover.last_list as usize);
+        lists.unwrap_or_default().iter().for_each(|list| witness.hit(*list));
+        cover.opinion
     }
 
     /// What the profile says of an oddity.

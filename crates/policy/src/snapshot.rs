@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use synward_prefix::IpTable;
 use synward_wire::{Located, Packet, Segment, SynFacts, locate};
 
-use crate::rules::{RuleSet, Witness};
+use crate::rules::{Cover, RuleSet, Witness};
 use crate::verdict::{Decision, Direction, Opinion, Reason, Verdict};
+
+/// The most frames that [`Snapshot::judge_batch`] holds at once.
+pub const BATCH: usize = 64;
 
 /// What a worker judges by: published as one, so that a batch of frames never sees half of a change.
 #[derive(Debug, Clone, Default)]
@@ -30,18 +34,75 @@ impl Snapshot {
     /// As [`Snapshot::judge`], and tells `witness` every list that matches.
     #[inline]
     pub fn judge_seen(&self, direction: Direction, frame: &[u8], witness: &mut impl Witness) -> Verdict {
-        match locate(frame) {
+        let located = locate(frame);
+        let cover = self.cover(direction, &located);
+        self.judge_located(direction, &located, cover, witness)
+    }
+
+    /// As [`Snapshot::judge_seen`] of each frame in turn, handing the verdicts to `tell` in the same order.
+    ///
+    /// [`BATCH`] frames at a time are read first, then their addresses are looked up, then they are judged: so the processor
+    /// waits for the memory of many look-ups at once.
+    #[inline]
+    pub fn judge_batch<'f>(
+        &self,
+        direction: Direction,
+        frames: impl IntoIterator<Item = &'f [u8]>,
+        witness: &mut impl Witness,
+        mut tell: impl FnMut(Verdict),
+    ) {
+        let mut frames = frames.into_iter().map(locate);
+        loop {
+            let located: ArrayVec<_, BATCH> = frames.by_ref().take(BATCH).collect();
+            if located.is_empty() {
+                return;
+            }
+            let covers: ArrayVec<_, BATCH> =
+                located.iter().map(|located| self.cover(direction, located)).collect();
+            for (located, cover) in located.iter().zip(covers) {
+                tell(self.judge_located(direction, located, cover, witness));
+            }
+        }
+    }
+
+    /// What the lists say of the address that the frame is judged by, if there is one.
+    #[inline]
+    fn cover(&self, direction: Direction, located: &Located<'_>) -> Option<&Cover> {
+        match located {
+            Located::Packet(packet) => self.rules.cover_of(direction, packet),
+            Located::NotIp | Located::Odd(_) => None,
+        }
+    }
+
+    #[inline]
+    fn judge_located(
+        &self,
+        direction: Direction,
+        located: &Located<'_>,
+        cover: Option<&Cover>,
+        witness: &mut impl Witness,
+    ) -> Verdict {
+        match located {
             Located::NotIp => Opinion::default().verdict(Reason::NotIp),
-            Located::Odd(oddity) => self.odd(direction, oddity).verdict(Reason::Odd(oddity)),
-            Located::Packet(packet) => self.judge_packet(direction, &packet, witness),
+            Located::Odd(oddity) => self.odd(direction, *oddity).verdict(Reason::Odd(*oddity)),
+            Located::Packet(packet) => self.judge_packet(direction, packet, cover, witness),
         }
     }
 
     /// Steps 1 to 5 of the order of verdicts: each is asked only while the steps before it leave something open.
     #[inline]
-    fn judge_packet(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Verdict {
-        let mut opinion = self.address(direction, packet, witness);
+    fn judge_packet(
+        &self,
+        direction: Direction,
+        packet: &Packet<'_>,
+        cover: Option<&Cover>,
+        witness: &mut impl Witness,
+    ) -> Verdict {
+        let mut opinion = self.rules.cover_opinion(cover, witness);
         if direction == Direction::In && !opinion.is_settled(self.rules.enforces) {
+            if self.bans.get(packet.source).is_some() {
+                opinion = opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces));
+            }
             if let Some(oddity) = packet.odd {
                 opinion = opinion.or(self.rules.odd_opinion(oddity));
             }
@@ -53,18 +114,6 @@ impl Snapshot {
             }
         }
         opinion.verdict(packet.odd.map_or(Reason::Clean, Reason::Odd))
-    }
-
-    /// Allow lists, then block lists and bans.
-    #[inline]
-    fn address(&self, direction: Direction, packet: &Packet<'_>, witness: &mut impl Witness) -> Opinion {
-        let opinion = self.rules.address_opinion(direction, packet, witness);
-        let is_banned = direction == Direction::In && self.bans.get(packet.source).is_some();
-        if is_banned {
-            opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces))
-        } else {
-            opinion
-        }
     }
 
     /// Odd frames whose addresses cannot be read. From inside everything passes.
