@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use etherparse::{PacketBuilder, VlanId};
 use fastrand::Rng;
@@ -170,7 +171,12 @@ impl Frames {
 
     /// The frames, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let slots = self.bytes.chunks_exact(SLOT);
-        slots.zip(&self.lengths).filter_map(|(slot, length)| slot.get(..*length))
+        self.part(0..self.lengths.len())
+    }
+
+    /// Some of them.
+    pub fn part(&self, part: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let slots = self.bytes.chunks_exact(SLOT).skip(part.start).take(part.len());
+        slots.zip(self.lengths.iter().skip(part.start)).filter_map(|(slot, length)| slot.get(..*length))
     }
 }
