@@ -16,6 +16,8 @@ use crate::snapshot_of;
 /// Bytes that a frame has to itself: seven cache lines, so that frames do not crowd into some sets of a cache.
 const SLOT: usize = 448;
 
+const CACHE_LINE: usize = 64;
+
 /// The router's address on the wire, and the LAN's.
 const MACS: ([u8; 6], [u8; 6]) = ([2; 6], [4; 6]);
 
@@ -149,6 +151,8 @@ impl Kind {
 #[derive(Debug)]
 pub struct Frames {
     bytes: Vec<u8>,
+    /// Where the first slot begins: with a cache line, like the buffers of a port.
+    first: usize,
     lengths: Vec<usize>,
 }
 
@@ -159,14 +163,16 @@ impl Frames {
     /// None with these arguments.
     pub fn new(rules: &Rules, kinds: impl IntoIterator<Item = Kind>) -> io::Result<Self> {
         let mut rng = Rng::with_seed(12);
-        let mut frames = Self { bytes: Vec::new(), lengths: Vec::new() };
-        for kind in kinds {
-            let frame = kind.frame(rules, &mut rng)?;
-            frames.bytes.extend(&frame);
-            frames.lengths.push(frame.len());
-            frames.bytes.resize(frames.lengths.len() * SLOT, 0);
+        let frames: Vec<_> =
+            kinds.into_iter().map(|kind| kind.frame(rules, &mut rng)).collect::<io::Result<_>>()?;
+        let mut bytes = Vec::<u8>::with_capacity((frames.len() + 1) * SLOT);
+        let first = bytes.as_ptr().align_offset(CACHE_LINE);
+        for (place, frame) in frames.iter().enumerate() {
+            bytes.resize(first + place * SLOT, 0);
+            bytes.extend(frame);
         }
-        Ok(frames)
+        bytes.resize(first + frames.len() * SLOT, 0);
+        Ok(Self { bytes, first, lengths: frames.iter().map(Vec::len).collect() })
     }
 
     /// The frames, in order.
@@ -176,7 +182,8 @@ impl Frames {
 
     /// Some of them.
     pub fn part(&self, part: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        let slots = self.bytes.chunks_exact(SLOT).skip(part.start).take(part.len());
+        let bytes = self.bytes.get(self.first..).unwrap_or_default();
+        let slots = bytes.chunks_exact(SLOT).skip(part.start).take(part.len());
         slots.zip(self.lengths.iter().skip(part.start)).filter_map(|(slot, length)| slot.get(..*length))
     }
 }

@@ -1,5 +1,6 @@
 //! The rules in force at one moment, and the judgement of a frame by them.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -23,6 +24,13 @@ pub struct Snapshot {
     pub generation: u64,
 }
 
+/// Touches the first byte of each frame, so that all of them are on their way from memory before the first is read. Reading one
+/// takes so many instructions that the processor would not get to the second in the time that it waits.
+#[inline]
+fn fetch(frames: &[&[u8]]) {
+    black_box(frames.iter().filter_map(|frame| frame.first()).fold(0, |all, byte| all ^ byte));
+}
+
 impl Snapshot {
     /// What is to become of a frame that came in at the port of `direction`.
     ///
@@ -41,7 +49,7 @@ impl Snapshot {
 
     /// As [`Snapshot::judge_seen`] of each frame in turn, handing the verdicts to `tell` in the same order.
     ///
-    /// [`BATCH`] frames at a time are read first, then their addresses are looked up, then they are judged: so the processor
+    /// [`BATCH`] frames at a time are fetched, then read, then their addresses are looked up, then they are judged: so the processor
     /// waits for the memory of many look-ups at once.
     #[inline]
     pub fn judge_batch<'f>(
@@ -51,12 +59,14 @@ impl Snapshot {
         witness: &mut impl Witness,
         mut tell: impl FnMut(Verdict),
     ) {
-        let mut frames = frames.into_iter().map(locate);
+        let mut frames = frames.into_iter();
         loop {
-            let located: ArrayVec<_, BATCH> = frames.by_ref().take(BATCH).collect();
-            if located.is_empty() {
+            let batch: ArrayVec<_, BATCH> = frames.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
                 return;
             }
+            fetch(&batch);
+            let located: ArrayVec<_, BATCH> = batch.iter().map(|frame| locate(frame)).collect();
             let covers: ArrayVec<_, BATCH> =
                 located.iter().map(|located| self.cover(direction, located)).collect();
             for (located, cover) in located.iter().zip(covers) {

@@ -64,8 +64,8 @@ pub use tcp::{Segment, TcpFlags, options_well_formed};
 /// inside IP are not opened. Never panics, reads each byte a bounded number of times, and allocates nothing.
 #[inline]
 pub fn locate(frame: &[u8]) -> Located<'_> {
-    match common::locate(frame) {
-        Some(packet) => Located::Packet(packet),
+    match common::Parts::of(frame) {
+        Some(parts) => Located::Packet(parts.packet()),
         None => ethernet::locate(frame),
     }
 }

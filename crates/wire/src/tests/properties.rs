@@ -11,8 +11,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{IPV4, IPV6, assert_plain_syn, ethernet, ipv4_fragment, ipv6_fragment, ipv6_frame, syn_bytes};
+use crate::common::Parts;
 use crate::ethernet::locate as locate_any;
-use crate::{Located, Oddity, Packet, SynFacts, common, locate, options_well_formed};
+use crate::{Located, Oddity, Packet, SynFacts, locate, options_well_formed};
 
 /// Captured SYNs, from the IP header on.
 const CAPTURED: [(&str, &str); 8] = [
@@ -61,9 +62,9 @@ fn captured_frames_are_syns_with_nothing_odd() {
 #[test]
 fn captured_frames_are_of_the_common_kind_but_for_ip_options_and_tags() {
     for (name, frame) in captured() {
-        assert_eq!(common::locate(&frame).is_some(), name != "nmap with IP options", "{name}");
+        assert_eq!(Parts::of(&frame).is_some(), name != "nmap with IP options", "{name}");
         let tagged = [&frame[..12], &[0x81, 0, 0, 1], &frame[12..]].concat();
-        assert_eq!(common::locate(&tagged), None, "{name}");
+        assert!(Parts::of(&tagged).is_none(), "{name}");
     }
 }
 
