@@ -15,6 +15,8 @@ use etherparse::{IpHeaders, Ipv4Header, Ipv6Header, PacketBuilder, TcpHeader, Vl
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use synward_policy::{BATCH, Config, Direction, ListId, ListNames, RuleSet, Snapshot, Verdict, Witness};
 use synward_prefix::{IpTable, Ipv4Table, Ipv6Table, Range};
 
@@ -186,11 +188,8 @@ proptest! {
 /// The generator reaches what the property is about: were all verdicts the same, the property would say nothing.
 #[test]
 fn the_frames_get_verdicts_of_many_kinds() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let frames: Vec<_> = (0..2000)
-        .map(|_| frame().new_tree(&mut runner).unwrap())
-        .map(|tree| proptest::strategy::ValueTree::current(&tree))
-        .collect();
+    let mut runner = TestRunner::deterministic();
+    let frames: Vec<_> = (0..2000).map(|_| frame().new_tree(&mut runner).unwrap().current()).collect();
     let mut reasons = std::collections::BTreeSet::new();
     let snapshot = &SNAPSHOTS[0];
     snapshot.judge_batch(Direction::In, frames.iter().map(Vec::as_slice), &mut (), |verdict| {
@@ -208,4 +207,16 @@ fn the_frames_get_verdicts_of_many_kinds() {
     ] {
         assert!(reasons.contains(reason), "{reason} is not among {reasons:?}");
     }
+}
+
+#[test]
+fn a_batch_is_judged_without_allocating() {
+    let mut runner = TestRunner::deterministic();
+    let frames: Vec<_> = (0..200).map(|_| frame().new_tree(&mut runner).unwrap().current()).collect();
+    let (snapshot, mut verdicts) = (&SNAPSHOTS[0], 0);
+    let allocated = allocation_counter::measure(|| {
+        let frames = frames.iter().map(Vec::as_slice);
+        snapshot.judge_batch(Direction::In, frames, &mut (), |_| verdicts += 1);
+    });
+    assert_eq!((verdicts, allocated.count_total), (200, 0));
 }
