@@ -6,10 +6,10 @@ export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 
-.PHONY: help build demo test lint unit e2e fuzz deny-advisories pcaps bench test-tables clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables clean
 
 help: ## what make can do
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 build: ## the program, in target/release/synward
 	scripts/setup build
@@ -19,9 +19,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e demo fuzz
+	scripts/test lint unit e2e instructions demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -42,6 +42,13 @@ unit: ## the tests that need no network namespaces
 e2e: ## the end-to-end tests, in network namespaces (root)
 	$(cargo_test) --package synward --test e2e -- --test-threads=1
 	$(cargo_test) --package synward-fingerprint --test bpf_iptables --test real -- --test-threads=1
+
+instructions: ## instructions of parsing and judging, which may not grow by more than 5 % (valgrind)
+	scripts/instructions check
+
+instructions-record: ## writes the counts that the next change is held against
+	scripts/setup test
+	scripts/instructions record
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (20)
 	scripts/fuzz $(FUZZ_SECONDS)

@@ -7,8 +7,10 @@ use std::hint::black_box;
 use fastrand::Rng;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use synward_bench::signatures::{any_syn, facts, frame, signatures};
+use synward_bench::traffic::{Frames, Kind, Rules};
 use synward_fingerprint::{Fingerprint, SignatureTable};
-use synward_wire::SynFacts;
+use synward_policy::{BATCH, Direction, Moment};
+use synward_wire::{Located, SynFacts, locate};
 
 fn one_frame() -> Vec<u8> {
     frame(&one_syn()).unwrap_or_default()
@@ -47,4 +49,44 @@ library_benchmark_group!(
     name = fingerprints,
     benchmarks = [frame_to_facts, facts_to_fingerprint, facts_to_match]
 );
-main!(library_benchmark_groups = fingerprints);
+/// Rules, and a batch of frames of a kind. Kept for ever: what their destruction costs is not asked.
+fn rules_and_batch(kind: Kind) -> Option<&'static (Rules, Frames)> {
+    let rules = Rules::new(10_000, 1_000).ok()?;
+    let frames = Frames::new(&rules, [kind; BATCH]).ok()?;
+    Some(Box::leak(Box::new((rules, frames))))
+}
+
+#[library_benchmark]
+#[bench::segments(rules_and_batch(Kind::Segment))]
+#[bench::syns(rules_and_batch(Kind::Syn))]
+#[bench::segments6(rules_and_batch(Kind::Segment6))]
+#[bench::tagged(rules_and_batch(Kind::Tagged))]
+fn parse_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
+    let (_, frames) = batch?;
+    let is_packet = |frame: &&[u8]| matches!(black_box(locate(black_box(frame))), Located::Packet(_));
+    Some(frames.iter().filter(is_packet).count())
+}
+
+#[library_benchmark]
+#[bench::segments(rules_and_batch(Kind::Segment))]
+#[bench::syns(rules_and_batch(Kind::Syn))]
+fn judge_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
+    let (Rules { snapshot, .. }, frames) = batch?;
+    let is_told = |frame: &&[u8]| snapshot.judge(Direction::In, black_box(frame)).noteworthy().is_some();
+    Some(frames.iter().filter(is_told).count())
+}
+
+#[library_benchmark]
+#[bench::segments(rules_and_batch(Kind::Segment))]
+#[bench::syns(rules_and_batch(Kind::Syn))]
+fn judge_batch_of_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
+    let (Rules { snapshot, .. }, frames) = batch?;
+    let mut told = 0;
+    snapshot.judge_batch(Direction::In, frames.iter().map(black_box), Moment::START, &mut (), |verdict| {
+        told += usize::from(verdict.noteworthy().is_some());
+    });
+    Some(told)
+}
+
+library_benchmark_group!(name = judgements, benchmarks = [parse_64, judge_64, judge_batch_of_64]);
+main!(library_benchmark_groups = [fingerprints, judgements]);

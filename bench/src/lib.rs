@@ -5,6 +5,7 @@ pub mod prefixes;
 pub mod race;
 pub mod record;
 pub mod signatures;
+pub mod traffic;
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -35,14 +36,6 @@ pub const STRIDE: u32 = 2003;
 /// # Errors
 /// When the temporary folder cannot be written.
 pub fn snapshot(size: Size) -> io::Result<Snapshot> {
-    let folder = std::env::temp_dir().join(format!("synward-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let compiled = write_lists(&folder, size).and_then(|config| compile(&config).map_err(io::Error::other));
-    fs::remove_dir_all(&folder)?;
-    Ok(Snapshot { rules: Arc::new(compiled?), generation: 1, ..Snapshot::default() })
-}
-
-fn write_lists(folder: &Path, size: Size) -> io::Result<PathBuf> {
     let mut addresses = String::new();
     for n in 0..size.addresses {
         let address = Ipv4Addr::from_bits(FIRST_BLOCKED.to_bits() + n * STRIDE);
@@ -53,6 +46,23 @@ fn write_lists(folder: &Path, size: Size) -> io::Result<PathBuf> {
         // Windows and MSS of no common client, in a layout that one has.
         writeln!(signatures, "{}:2-4-8-1-3:{}:7", n % 65536, 2000 + n / 65536).map_err(io::Error::other)?;
     }
+    snapshot_of(&addresses, &signatures)
+}
+
+/// Compiles an enforcing rule set that blocks the addresses and the signatures of these lists, as [`snapshot`] does.
+///
+/// # Errors
+/// When the temporary folder cannot be written, or a list cannot be understood.
+pub fn snapshot_of(addresses: &str, signatures: &str) -> io::Result<Snapshot> {
+    let folder = std::env::temp_dir().join(format!("synward-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let config = write_lists(&folder, addresses, signatures);
+    let compiled = config.and_then(|config| compile(&config).map_err(io::Error::other));
+    fs::remove_dir_all(&folder)?;
+    Ok(Snapshot { rules: Arc::new(compiled?), generation: 1, ..Snapshot::default() })
+}
+
+fn write_lists(folder: &Path, addresses: &str, signatures: &str) -> io::Result<PathBuf> {
     fs::write(folder.join("addresses"), addresses)?;
     fs::write(folder.join("signatures"), signatures)?;
     let config = folder.join("synward.toml");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use synward_policy::{Action, Direction, Moment, Reason, Snapshot};
+use synward_policy::{Action, BATCH, Direction, Moment, Reason, Snapshot, Verdict};
 
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
@@ -12,9 +12,6 @@ use crate::port::{Pool, Port};
 use crate::publish::{InForce, Subscription};
 use crate::stats::{Counting, Stats};
 use crate::tally::Tally;
-
-/// The most frames taken from a port in one turn.
-const BATCH: usize = 64;
 
 /// Turns without a frame before the worker sleeps: a few microseconds, so that a busy wire is never waited for and
 /// an idle one costs nothing.
@@ -52,6 +49,7 @@ pub struct Worker<P: Port> {
     inside: P,
     pool: P::Pool,
     received: Vec<P::Frame>,
+    verdicts: Vec<Verdict>,
     leaving: Vec<P::Frame>,
     desk: Desk,
     idle_turns: u32,
@@ -61,8 +59,9 @@ impl<P: Port> Worker<P> {
     /// A worker for one queue of two ports that take their buffers from `pool`.
     pub fn new(desk: Desk, outside: P, inside: P, pool: P::Pool) -> Self {
         desk.stats.buffers.size.set(pool.size() as u64);
-        let batch = || Vec::with_capacity(BATCH);
-        Self { outside, inside, pool, received: batch(), leaving: batch(), desk, idle_turns: 0 }
+        let (received, leaving) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        let verdicts = Vec::with_capacity(BATCH);
+        Self { outside, inside, pool, received, verdicts, leaving, desk, idle_turns: 0 }
     }
 
     /// Moves frames until told to stop.
@@ -80,14 +79,14 @@ impl<P: Port> Worker<P> {
 
     /// One turn: a batch each way, by one snapshot. Answers how many frames were received.
     pub fn turn(&mut self, began: Instant) -> usize {
-        let Self { outside, inside, pool, received, leaving, desk, .. } = self;
+        let Self { outside, inside, pool, received, verdicts, leaving, desk, .. } = self;
         let Desk { queue, rules, stats, events, .. } = desk;
         let Some(InForce { snapshot, tally }) = rules.load() else { return 0 };
         stats.generation.set(snapshot.generation);
         let occasion =
             |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
         let now = snapshot.bans.moment(began);
-        let mut way = Way { snapshot, now, tally, stats, events, pool, received, leaving };
+        let mut way = Way { snapshot, now, tally, stats, events, pool, received, verdicts, leaving };
         way.relay(occasion(Direction::In), outside, inside)
             + way.relay(occasion(Direction::Out), inside, outside)
     }
@@ -140,6 +139,7 @@ struct Way<'a, P: Port> {
     events: &'a EventSender,
     pool: &'a mut P::Pool,
     received: &'a mut Vec<P::Frame>,
+    verdicts: &'a mut Vec<Verdict>,
     leaving: &'a mut Vec<P::Frame>,
 }
 
@@ -151,7 +151,8 @@ impl<P: Port> Way<'_, P> {
         from.receive(self.received, BATCH);
         let count = self.received.len();
         if count > 0 {
-            let (bytes_in, bytes_out) = self.judge_all(occasion);
+            self.judge_all(occasion.direction);
+            let (bytes_in, bytes_out) = self.sort(occasion);
             self.send(occasion.direction, to, bytes_out);
             let (rx, _) = self.stats.route(occasion.direction);
             rx.rx_frames.add(count as u64);
@@ -162,14 +163,20 @@ impl<P: Port> Way<'_, P> {
         count
     }
 
-    /// Sorts the batch: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
-    fn judge_all(&mut self, occasion: Occasion) -> (u64, u64) {
+    /// Judges the batch as one: the verdicts stand beside the frames, in the same order.
+    fn judge_all(&mut self, direction: Direction) {
+        let Self { snapshot, now, stats, tally, pool, received, verdicts, .. } = self;
+        let frames = received.iter().map(|frame| pool.bytes(frame));
+        let mut counting = Counting { stats, tally };
+        snapshot.judge_batch(direction, frames, *now, &mut counting, |verdict| verdicts.push(verdict));
+    }
+
+    /// Sorts the batch by its verdicts: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
+    fn sort(&mut self, occasion: Occasion) -> (u64, u64) {
         let (mut bytes_in, mut bytes_out) = (0, 0);
-        let mut counting = Counting { stats: self.stats, tally: self.tally };
-        for frame in self.received.drain(..) {
+        for (frame, verdict) in self.received.drain(..).zip(self.verdicts.drain(..)) {
             let bytes = self.pool.bytes(&frame);
             let length = bytes.len() as u64;
-            let verdict = self.snapshot.judge_seen(occasion.direction, bytes, self.now, &mut counting);
             self.stats.count(&verdict, &self.snapshot.rules);
             if let Some(told) = verdict.noteworthy() {
                 self.events.tell(occasion, told, bytes, self.stats);

@@ -60,7 +60,7 @@ impl RuleSet {
         let Some(set) = self.list_set(direction, address) else {
             return Explanation { verdict: Opinion::default().verdict(Reason::Clean), matches: Vec::new() };
         };
-        let verdict = self.set_opinion(set, &mut ()).verdict(Reason::Clean);
+        let verdict = self.set_opinion(Some(set), &mut ()).verdict(Reason::Clean);
         let is_covering = |(list, _): &(&ListSummary, &Source)| self.lists_of(set).contains(&list.id);
         let mut covering: Vec<_> = self.lists.iter().zip(&self.sources).filter(is_covering).collect();
         // A stable sort: what is equal stays in the order of the configuration.

@@ -40,5 +40,5 @@ pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;
 pub use rules::{ListSummary, RuleDescription, RuleSet, Witness};
 pub use sets::ListSetId;
-pub use snapshot::Snapshot;
+pub use snapshot::{BATCH, Snapshot};
 pub use verdict::{Action, Decision, Direction, Noteworthy, Reason, RuleId, Verdict};

@@ -195,27 +195,19 @@ impl RuleSet {
         table.get(address).map(ListSetId::new)
     }
 
-    /// What the lists of addresses say of a packet.
+    /// What the lists say of the address that a packet is judged by.
     #[inline]
-    pub(crate) fn address_opinion(
-        &self,
-        direction: Direction,
-        packet: &Packet<'_>,
-        witness: &mut impl Witness,
-    ) -> Opinion {
-        let address = match direction {
-            Direction::In => packet.source,
-            Direction::Out => packet.destination,
-        };
-        match self.list_set(direction, address) {
-            None => Opinion::default(),
-            Some(set) => self.set_opinion(set, witness),
+    pub(crate) fn list_set_of(&self, direction: Direction, packet: &Packet<'_>) -> Option<ListSetId> {
+        match direction {
+            Direction::In => self.list_set(direction, packet.source),
+            Direction::Out => self.list_set(direction, packet.destination),
         }
     }
 
-    /// What the lists of a set say.
+    /// What the lists of a set say. Tells `witness` which set it is.
     #[inline]
-    pub(crate) fn set_opinion(&self, set: ListSetId, witness: &mut impl Witness) -> Opinion {
+    pub(crate) fn set_opinion(&self, set: Option<ListSetId>, witness: &mut impl Witness) -> Opinion {
+        let Some(set) = set else { return Opinion::default() };
         witness.covered(set);
         self.sets.opinion(set)
     }

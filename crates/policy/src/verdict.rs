@@ -256,8 +256,14 @@ impl Opinion {
     }
 
     /// The verdict, when what nobody objects to is forwarded for the reason `otherwise`.
+    #[inline]
     pub(crate) fn verdict(self, otherwise: Reason) -> Verdict {
         let forward = Decision::forward(otherwise);
+        // Nearly every frame leaves here.
+        if self.enforced.is_none() && self.assumed.is_none() {
+            let Decision { action, reason, rule } = forward;
+            return Verdict { action, reason, rule, would: None };
+        }
         let actual = self.enforced.unwrap_or(forward);
         let would = Some(self.assumed.unwrap_or(forward)).filter(|assumed| *assumed != actual);
         let Decision { action, reason, rule } = actual;

@@ -512,7 +512,7 @@ proptest! {
                 Direction::Out => ping([198, 51, 100, 1], address),
             };
             let mut hits = Hits(&judge, Vec::new());
-            let verdict = snapshot.judge_seen(direction, &frame, &mut hits);
+            let verdict = snapshot.judge_seen(direction, &frame, Moment::START, &mut hits);
             prop_assert_eq!(hits.1, covering.iter().map(ToString::to_string).collect::<Vec<_>>());
             let (decides, assumed) = (decider(&lists, &covering, true), decider(&lists, &covering, false));
             prop_assert_eq!(verdict.rule.and_then(name), decides);

@@ -3,9 +3,9 @@
 use crate::{Located, Oddity, ipv4, ipv6};
 
 /// EtherTypes (IEEE 802 registry) that lead to an IP header.
-mod ethertype {
-    pub(super) const IPV4: u16 = 0x0800;
-    pub(super) const IPV6: u16 = 0x86dd;
+pub(crate) mod ethertype {
+    pub(crate) const IPV4: u16 = 0x0800;
+    pub(crate) const IPV6: u16 = 0x86dd;
     /// IEEE 802.1Q customer tag, also as a priority tag (VLAN 0).
     pub(super) const VLAN: u16 = 0x8100;
     /// IEEE 802.1ad service tag.
@@ -31,28 +31,17 @@ const MAX_TAGS: usize = 4;
 /// MPLS labels looked through.
 const MAX_LABELS: usize = 8;
 
-/// Finds the headers of an Ethernet frame (from the destination address on, without the frame check
-/// sequence).
-///
-/// ```text
-///  0                    6                    12          14
-/// +--------------------+--------------------+-----------+----------------
-/// | destination        | source             | EtherType | IP, or a tag…
-/// +--------------------+--------------------+-----------+----------------
-/// ```
-///
-/// Looks through up to four VLAN tags, then PPPoE or up to eight MPLS labels, to one IP header. Tunnels
-/// inside IP are not opened. Never panics, reads each byte a bounded number of times, and allocates nothing.
-pub fn locate(frame: &[u8]) -> Located<'_> {
+/// Reads any frame, header by header: the way of those that are not of the [`common`](crate::common) kind. A call of its
+/// own, so that it takes no room between the instructions of those that are.
+#[inline(never)]
+pub(crate) fn locate(frame: &[u8]) -> Located<'_> {
     let Some((&[.., high, low], rest)) = frame.split_first_chunk::<14>() else {
         return Located::Odd(Oddity::Runt);
     };
     behind_ethertype(u16::from_be_bytes([high, low]), rest)
 }
 
-/// What this EtherType announces. Always inlined: the way of every frame must not have a call more for other link
-/// layers that share it.
-#[inline(always)]
+/// What this EtherType announces.
 pub(crate) fn behind_ethertype(ethertype: u16, rest: &[u8]) -> Located<'_> {
     match ethertype {
         ethertype::IPV4 => ipv4::locate(rest),

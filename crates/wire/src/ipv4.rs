@@ -8,9 +8,9 @@ use crate::{Located, Oddity, Packet};
 /// Flags and fragment offset, one 16-bit field.
 pub(crate) const RESERVED_BIT: u16 = 0x8000;
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
-const MORE_FRAGMENTS: u16 = 0x2000;
+pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
 /// In units of 8 bytes.
-const OFFSET: u16 = 0x1fff;
+pub(crate) const OFFSET: u16 = 0x1fff;
 
 /// Version 4 and an IHL of at least 5.
 const SANE_FIRST_BYTES: RangeInclusive<u8> = 0x45..=0x4f;

@@ -32,6 +32,7 @@
 //! The IP header alone says where a packet ends. The frame may be longer, for Ethernet pads short ones, and
 //! nobody but an attacker has anything to say in the padding: it is never read.
 
+mod common;
 mod ethernet;
 mod ipv4;
 mod ipv6;
@@ -43,9 +44,28 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 
-pub use ethernet::locate;
 pub use link::Link;
 pub use oddity::Oddity;
 pub use packet::{Located, Packet};
 pub use syn::{OptionBytes, SynFacts};
 pub use tcp::{Segment, TcpFlags, options_well_formed};
+
+/// Finds the headers of an Ethernet frame (from the destination address on, without the frame check
+/// sequence).
+///
+/// ```text
+///  0                    6                    12          14
+/// +--------------------+--------------------+-----------+----------------
+/// | destination        | source             | EtherType | IP, or a tag…
+/// +--------------------+--------------------+-----------+----------------
+/// ```
+///
+/// Looks through up to four VLAN tags, then PPPoE or up to eight MPLS labels, to one IP header. Tunnels
+/// inside IP are not opened. Never panics, reads each byte a bounded number of times, and allocates nothing.
+#[inline]
+pub fn locate(frame: &[u8]) -> Located<'_> {
+    match common::Parts::of(frame) {
+        Some(parts) => Located::Packet(parts.packet()),
+        None => ethernet::locate(frame),
+    }
+}

@@ -97,6 +97,7 @@ impl<'a> Segment<'a> {
     }
 
     /// What is odd about the flags and, in a SYN, about the options.
+    #[inline]
     pub(crate) fn oddity(&self) -> Option<Oddity> {
         // Nearly every segment of a connection leaves here.
         if self.flags.bits() & (SYN | ACK) == ACK {

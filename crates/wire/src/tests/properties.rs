@@ -11,6 +11,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{IPV4, IPV6, assert_plain_syn, ethernet, ipv4_fragment, ipv6_fragment, ipv6_frame, syn_bytes};
+use crate::common::Parts;
+use crate::ethernet::locate as locate_any;
 use crate::{Located, Oddity, Packet, SynFacts, locate, options_well_formed};
 
 /// Captured SYNs, from the IP header on.
@@ -54,6 +56,15 @@ fn captured_frames_are_syns_with_nothing_odd() {
         let Located::Packet(packet) = locate(&frame) else { panic!("{name}: no packet") };
         assert_eq!(packet.odd, None, "{name}");
         assert!(packet.segment.expect(name).is_syn(), "{name}");
+    }
+}
+
+#[test]
+fn captured_frames_are_of_the_common_kind_but_for_ip_options_and_tags() {
+    for (name, frame) in captured() {
+        assert_eq!(Parts::of(&frame).is_some(), name != "nmap with IP options", "{name}");
+        let tagged = [&frame[..12], &[0x81, 0, 0, 1], &frame[12..]].concat();
+        assert!(Parts::of(&tagged).is_none(), "{name}");
     }
 }
 
@@ -102,8 +113,29 @@ fn framed() -> impl Strategy<Value = Vec<u8>> {
     (ether_type, vec(any::<u8>(), 0..200)).prop_map(|(ether_type, bytes)| ethernet(ether_type, &bytes))
 }
 
+/// Frames that are of the common kind, or that one change in a header keeps from it.
+fn nearly_common() -> impl Strategy<Value = Vec<u8>> {
+    let frame = (well_formed_packet(), any::<[u8; 2]>()).prop_map(|(mut packet, flags)| {
+        let tcp = if packet[0] >> 4 == 4 { usize::from(packet[0] & 15) * 4 } else { 40 };
+        packet[tcp + 12] = packet[tcp + 12] & 0xf0 | flags[0] & 0x0f;
+        packet[tcp + 13] = flags[1];
+        in_frame(&[], &packet)
+    });
+    let change = (12..76_usize, any::<u8>());
+    (frame, option::of(change), option::of(0..120_usize)).prop_map(|(mut frame, change, cut)| {
+        if let Some((at, to)) = change
+            && let Some(byte) = frame.get_mut(at)
+        {
+            *byte = to;
+        }
+        frame.truncate(cut.unwrap_or(usize::MAX));
+        frame
+    })
+}
+
 /// What holds of every answer, whatever the frame.
 fn check(frame: &[u8]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(locate(frame), locate_any(frame));
     match locate(frame) {
         Located::NotIp => {}
         Located::Odd(odd) => {
@@ -256,6 +288,11 @@ proptest! {
     #[test]
     fn mutated_frames(frame in mutated()) {
         check(&frame)?;
+    }
+
+    #[test]
+    fn both_ways_find_the_same_in_frames_of_the_common_kind(frame in nearly_common()) {
+        prop_assert_eq!(locate(&frame), locate_any(&frame));
     }
 
     #[test]
