@@ -198,31 +198,36 @@ mod option {
 /// assert!(synward_wire::options_well_formed(&[2, 4, 5, 180, 1, 3, 3, 7]));
 /// assert!(!synward_wire::options_well_formed(&[2, 4, 5]));
 /// ```
-pub fn options_well_formed(mut bytes: &[u8]) -> bool {
-    while let Some((&kind, rest)) = bytes.split_first() {
-        let following = match kind {
-            option::END => return true,
-            option::NOP => Some(rest),
-            _ => skip_option(kind, bytes),
+pub fn options_well_formed(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    // The loop has no branch but for its end: which kind follows which is hard to predict.
+    while let Some(&kind) = bytes.get(at) {
+        if kind == option::END {
+            return true;
+        }
+        let len = match kind {
+            option::NOP => 1,
+            _ => bytes.get(at + 1).copied().unwrap_or_default(),
         };
-        let Some(following) = following else { return false };
-        bytes = following;
+        let (least, most) = LENGTHS.get(usize::from(kind)).copied().unwrap_or(ANY_LENGTH);
+        if len < least || len > most {
+            return false;
+        }
+        at += usize::from(len);
     }
-    true
+    at == bytes.len()
 }
 
-/// What follows the option of this kind that `bytes` starts with; none if its length is wrong or too long.
-fn skip_option(kind: u8, bytes: &[u8]) -> Option<&[u8]> {
-    let &len = bytes.get(1)?;
-    bytes.get(usize::from(len)..).filter(|_| right_length(kind, len))
-}
+/// The least and the greatest length of an option whose length is its own to choose.
+const ANY_LENGTH: (u8, u8) = (2, u8::MAX);
 
-const fn right_length(kind: u8, len: u8) -> bool {
-    match kind {
-        option::MAXIMUM_SEGMENT_SIZE => len == 4,
-        option::WINDOW_SCALE => len == 3,
-        option::SACK_PERMITTED => len == 2,
-        option::TIMESTAMPS => len == 10,
-        _ => len >= 2,
-    }
-}
+/// The same, of the kinds up to the last one whose length an RFC fixes.
+const LENGTHS: [(u8, u8); option::TIMESTAMPS as usize + 1] = {
+    let mut lengths = [ANY_LENGTH; option::TIMESTAMPS as usize + 1];
+    lengths[option::NOP as usize] = (1, 1);
+    lengths[option::MAXIMUM_SEGMENT_SIZE as usize] = (4, 4);
+    lengths[option::WINDOW_SCALE as usize] = (3, 3);
+    lengths[option::SACK_PERMITTED as usize] = (2, 2);
+    lengths[option::TIMESTAMPS as usize] = (10, 10);
+    lengths
+};
