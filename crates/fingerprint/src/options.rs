@@ -37,8 +37,7 @@ pub(crate) struct WellFormed<'a> {
 }
 
 impl<'a> WellFormed<'a> {
-    /// The list in these bytes, if it is such a one. The loop has no branch but for its end: which kind follows which is
-    /// hard to predict.
+    /// The list in these bytes, if it is such a one.
     #[inline]
     pub(crate) fn read(options: &'a [u8]) -> Option<WellFormed<'a>> {
         let bytes = within_header(options);

@@ -20,6 +20,12 @@ impl<'a> Reading<'a> {
         Reading { syn, list: WellFormed::read(syn.options.as_slice()) }
     }
 
+    /// The options, if every program reads them alike.
+    #[inline]
+    pub(crate) fn list(&self) -> Option<&WellFormed<'a>> {
+        self.list.as_ref()
+    }
+
     #[inline]
     pub(crate) fn muonfp(&self) -> MuonFp {
         match &self.list {

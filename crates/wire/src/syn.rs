@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::packet::IpHeader;
-use crate::{Packet, Segment, TcpFlags, ipv4};
+use crate::{Packet, TcpFlags, ipv4};
 
 /// What a SYN or a SYN-ACK shows of the program and the system that sent it: the raw material of every
 /// fingerprint.

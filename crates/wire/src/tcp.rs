@@ -200,7 +200,6 @@ mod option {
 /// ```
 pub fn options_well_formed(bytes: &[u8]) -> bool {
     let mut at = 0;
-    // The loop has no branch but for its end: which kind follows which is hard to predict.
     while let Some(&kind) = bytes.get(at) {
         if kind == option::END {
             return true;

@@ -15,22 +15,56 @@ use crate::{Ja4t, Ja4tSignature};
 /// An MSS or a scale that is not there: no value on the wire is as great.
 const ABSENT: Symbol = 1 << 16;
 
-/// A fingerprint, in either notation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tuple {
-    kinds: Kinds,
-    /// Window, MSS and scale.
-    values: [Symbol; 3],
+/// Window, MSS and scale.
+type Values = [Symbol; 3];
+
+/// A fingerprint in either notation, whose kinds stay where they were read: they are not copied to be looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    kinds: &'a Kinds,
+    values: Values,
 }
 
-impl Tuple {
-    /// The same, blind to EOLs at the end.
-    pub(super) fn without_eol(&self) -> Tuple {
-        Tuple { kinds: self.kinds.without_eol(), ..*self }
+impl<'a> Seen<'a> {
+    #[inline]
+    pub(super) fn muonfp(kinds: &'a Kinds, window: u16, mss: Option<u16>, window_scale: Option<u8>) -> Self {
+        let mss = mss.map_or(ABSENT, Symbol::from);
+        let window_scale = window_scale.map_or(ABSENT, Symbol::from);
+        Seen { kinds, values: [window.into(), mss, window_scale] }
     }
 }
 
+impl<'a> From<&'a MuonFp> for Seen<'a> {
+    #[inline]
+    fn from(seen: &'a MuonFp) -> Self {
+        Seen::muonfp(&seen.kinds, seen.window, seen.mss, seen.window_scale)
+    }
+}
+
+#[cfg(feature = "ja4t")]
+impl<'a> From<&'a Ja4t> for Seen<'a> {
+    #[inline]
+    fn from(seen: &'a Ja4t) -> Self {
+        let Ja4t { kinds, window, mss, window_scale } = seen;
+        Seen { kinds, values: [(*window).into(), (*mss).into(), (*window_scale).into()] }
+    }
+}
+
+/// The fingerprint that a signature without wildcards asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tuple {
+    kinds: Kinds,
+    values: Values,
+}
+
 impl Hash for Tuple {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Seen { kinds: &self.kinds, values: self.values }.hash(state);
+    }
+}
+
+impl Hash for Seen<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Each is below 2^17.
         state.write_u64(self.values.iter().fold(0, |values, value| values << 17 | u64::from(*value)));
@@ -38,29 +72,14 @@ impl Hash for Tuple {
     }
 }
 
-impl From<&MuonFp> for Tuple {
+impl hashbrown::Equivalent<Tuple> for Seen<'_> {
     #[inline]
-    fn from(seen: &MuonFp) -> Tuple {
-        Tuple {
-            kinds: seen.kinds,
-            values: [
-                seen.window.into(),
-                seen.mss.map_or(ABSENT, Symbol::from),
-                seen.window_scale.map_or(ABSENT, Symbol::from),
-            ],
-        }
+    fn equivalent(&self, tuple: &Tuple) -> bool {
+        self.values == tuple.values && *self.kinds == tuple.kinds
     }
 }
 
-#[cfg(feature = "ja4t")]
-impl From<&Ja4t> for Tuple {
-    #[inline]
-    fn from(seen: &Ja4t) -> Tuple {
-        Tuple { kinds: seen.kinds, values: [seen.window.into(), seen.mss.into(), seen.window_scale.into()] }
-    }
-}
-
-/// What a signature asks of a [`Tuple`].
+/// What a signature asks of a fingerprint.
 pub(super) struct Asked {
     layout: Layout,
     values: Path,
@@ -112,9 +131,9 @@ impl From<&Ja4tSignature> for Asked {
 /// What is asked of window, MSS and scale; `None` where nothing is.
 pub(super) type Path = [Option<Symbol>; 3];
 
-/// Signatures of one notation.
+/// Signatures of one notation that are all looked up by the same kinds.
 #[derive(Debug, Clone)]
-pub(super) struct View<V> {
+struct View<V> {
     exact: hashbrown::HashMap<Tuple, V>,
     /// The root of each layout without gaps.
     roots: hashbrown::HashMap<Kinds, RootId>,
@@ -137,11 +156,11 @@ impl<V> Default for View<V> {
 
 impl<V> View<V> {
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.roots.is_empty() && self.gapped.is_empty()
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         let listed = self.roots.allocation_size() + self.paths.heap_bytes() + self.rules.heap_bytes();
         self.exact.allocation_size() + listed + self.gapped.heap_bytes()
     }
@@ -149,21 +168,81 @@ impl<V> View<V> {
 
 impl<V: Merge + Clone> View<V> {
     #[inline]
-    pub(super) fn find(&self, seen: &Tuple, found: &mut Found<'_, V>) {
+    fn find(&self, seen: &Seen<'_>, found: &mut Found<'_, V>) {
         if found.is_syn
             && let Some(value) = self.exact.get(seen)
         {
             found.add(value);
         }
-        if let Some(root) = self.roots.get(&seen.kinds) {
+        if let Some(root) = self.roots.get(seen.kinds) {
             self.paths.visit(*root, &seen.values, |group| found.add_rules(self.rules.get(group)));
         }
         self.gapped.find(seen.kinds.as_slice(), &seen.values, found);
     }
 }
 
+/// Signatures of one notation, apart from those that ignore EOLs at the end.
+#[derive(Debug, Clone)]
+pub(super) struct Views<V> {
+    whole: View<V>,
+    without_eol: View<V>,
+}
+
+impl<V> Default for Views<V> {
+    fn default() -> Self {
+        Views { whole: View::default(), without_eol: View::default() }
+    }
+}
+
+impl<V> Views<V> {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.without_eol.is_empty()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.whole.heap_bytes() + self.without_eol.heap_bytes()
+    }
+}
+
+impl<V: Merge + Clone> Views<V> {
+    #[inline]
+    pub(super) fn find(&self, seen: &Seen<'_>, found: &mut Found<'_, V>) {
+        if !self.whole.is_empty() {
+            self.whole.find(seen, found);
+        }
+        if !self.without_eol.is_empty() {
+            let kinds = seen.kinds.without_eol();
+            self.without_eol.find(&Seen { kinds: &kinds, ..*seen }, found);
+        }
+    }
+}
+
+/// [`Views`] that are being built.
+pub(super) struct ViewsBuilder<V> {
+    whole: Builder<V>,
+    without_eol: Builder<V>,
+}
+
+impl<V> Default for ViewsBuilder<V> {
+    fn default() -> Self {
+        ViewsBuilder { whole: Builder::default(), without_eol: Builder::default() }
+    }
+}
+
+impl<V: Merge + Clone> ViewsBuilder<V> {
+    pub(super) fn add(&mut self, asked: Asked, condition: Condition, value: V) {
+        let view = if asked.layout.ignores_eol() { &mut self.without_eol } else { &mut self.whole };
+        view.add(asked, condition, value);
+    }
+
+    pub(super) fn freeze(self) -> Views<V> {
+        Views { whole: self.whole.freeze(), without_eol: self.without_eol.freeze() }
+    }
+}
+
 /// A [`View`] that is being built.
-pub(super) struct Builder<V> {
+struct Builder<V> {
     exact: hashbrown::HashMap<Tuple, V>,
     roots: hashbrown::HashMap<Kinds, RootId>,
     paths: paths::Builder<3>,
@@ -184,7 +263,7 @@ impl<V> Default for Builder<V> {
 }
 
 impl<V: Merge + Clone> Builder<V> {
-    pub(super) fn add(&mut self, asked: Asked, condition: Condition, value: V) {
+    fn add(&mut self, asked: Asked, condition: Condition, value: V) {
         match (asked.exact(), asked.layout.listed()) {
             (Some(tuple), _) if condition.is_none() => {
                 self.exact.entry(tuple).and_modify(|known| known.merge(&value)).or_insert(value);
@@ -198,7 +277,7 @@ impl<V: Merge + Clone> Builder<V> {
         }
     }
 
-    pub(super) fn freeze(mut self) -> View<V> {
+    fn freeze(mut self) -> View<V> {
         self.exact.shrink_to_fit();
         self.roots.shrink_to_fit();
         View {
