@@ -1,24 +1,26 @@
 //! One walk over the option bytes for all notations.
 
 use crate::Kinds;
-use crate::kinds::{EOL, MAX_OPTION_BYTES, MSS, NOP, TIMESTAMPS, WINDOW_SCALE, within_header};
+use crate::kinds::{EOL, MSS, NOP, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE, within_header};
+use crate::p0f::SACK;
 
 /// The slot of every kind that has none of its own.
 const OTHERS: u8 = 15;
 
-/// The least and the greatest length of an option in each slot: those for which all three programs go on alike, and read
-/// the same value. EOL has none.
-const LENGTHS: [(u8, u8); OTHERS as usize + 1] = {
-    let mut lengths = [(2, MAX_OPTION_BYTES as u8); OTHERS as usize + 1];
-    lengths[NOP as usize] = (1, 1);
-    lengths[MSS as usize] = (4, 4);
-    lengths[WINDOW_SCALE as usize] = (3, 3);
-    lengths[crate::kinds::SACK_PERMITTED as usize] = (2, 2);
-    // p0f takes another length for malformed.
-    lengths[crate::p0f::SACK as usize] = (10, 34);
-    lengths[TIMESTAMPS as usize] = (10, 10);
-    lengths
-};
+/// The least and the greatest length of an option of this kind: those for which all three programs go on alike, and read
+/// the same value.
+const fn lengths(kind: u8) -> (u8, u8) {
+    match kind {
+        NOP => (1, 1),
+        MSS => (4, 4),
+        WINDOW_SCALE => (3, 3),
+        SACK_PERMITTED => (2, 2),
+        // p0f takes another length for malformed.
+        SACK => (10, 34),
+        TIMESTAMPS => (10, 10),
+        _ => (2, u8::MAX),
+    }
+}
 
 /// An option list that all three programs read alike, as nearly every list on the wire is. Each of them has its own way
 /// with others.
@@ -53,7 +55,7 @@ impl<'a> WellFormed<'a> {
                 &NOP => 1,
                 _ => bytes.get(list.end + 1).copied().unwrap_or_default(),
             };
-            let (least, most) = LENGTHS.get(slot(*kind)).copied().unwrap_or_default();
+            let (least, most) = lengths(*kind);
             if length < least || length > most {
                 return None;
             }

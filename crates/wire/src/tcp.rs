@@ -208,7 +208,7 @@ pub fn options_well_formed(bytes: &[u8]) -> bool {
             option::NOP => 1,
             _ => bytes.get(at + 1).copied().unwrap_or_default(),
         };
-        let (least, most) = LENGTHS.get(usize::from(kind)).copied().unwrap_or(ANY_LENGTH);
+        let (least, most) = lengths(kind);
         if len < least || len > most {
             return false;
         }
@@ -217,16 +217,14 @@ pub fn options_well_formed(bytes: &[u8]) -> bool {
     at == bytes.len()
 }
 
-/// The least and the greatest length of an option whose length is its own to choose.
-const ANY_LENGTH: (u8, u8) = (2, u8::MAX);
-
-/// The same, of the kinds up to the last one whose length an RFC fixes.
-const LENGTHS: [(u8, u8); option::TIMESTAMPS as usize + 1] = {
-    let mut lengths = [ANY_LENGTH; option::TIMESTAMPS as usize + 1];
-    lengths[option::NOP as usize] = (1, 1);
-    lengths[option::MAXIMUM_SEGMENT_SIZE as usize] = (4, 4);
-    lengths[option::WINDOW_SCALE as usize] = (3, 3);
-    lengths[option::SACK_PERMITTED as usize] = (2, 2);
-    lengths[option::TIMESTAMPS as usize] = (10, 10);
-    lengths
-};
+/// The least and the greatest length of an option of this kind.
+const fn lengths(kind: u8) -> (u8, u8) {
+    match kind {
+        option::NOP => (1, 1),
+        option::MAXIMUM_SEGMENT_SIZE => (4, 4),
+        option::WINDOW_SCALE => (3, 3),
+        option::SACK_PERMITTED => (2, 2),
+        option::TIMESTAMPS => (10, 10),
+        _ => (2, u8::MAX),
+    }
+}
