@@ -4,6 +4,7 @@ use synward_wire::SynFacts;
 
 #[cfg(feature = "ja4t")]
 use crate::Ja4t;
+use crate::reading::Reading;
 use crate::{Malformed, MuonFp, P0f};
 
 /// What one SYN (or SYN-ACK) shows, as each notation sees it.
@@ -24,13 +25,13 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Reads the fingerprint, of a SYN and of a SYN-ACK alike: [`Direction::of`](crate::Direction::of) tells which.
     pub fn of(syn: &SynFacts) -> Fingerprint {
-        let options = syn.options.as_slice();
+        let reading = Reading::of(syn);
         Fingerprint {
             syn: *syn,
-            muonfp: MuonFp::of(syn.window, options),
+            muonfp: reading.muonfp(),
             #[cfg(feature = "ja4t")]
-            ja4t: Ja4t::of(syn.window, options),
-            p0f: P0f::of(syn),
+            ja4t: reading.ja4t(),
+            p0f: reading.p0f().map(|seen| seen.whole()),
         }
     }
 

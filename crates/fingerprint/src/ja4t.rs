@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::Ja4tSignature;
 use crate::kinds::{EOL, Kinds, MSS, NOP, WINDOW_SCALE, within_header};
+use crate::options::WellFormed;
 
 /// A SYN as JA4T sees it, displayed as `window_kinds_mss_scale`, in the form of FoxIO's Wireshark plugin.
 ///
@@ -31,14 +32,36 @@ impl Ja4t {
     /// the end or has a length below 2 ends the list and is not in it; MSS and window scale of a wrong length
     /// that fits are listed, but have no value.
     pub fn of(window: u16, options: &[u8]) -> Ja4t {
+        match WellFormed::read(options) {
+            Some(list) => Ja4t::of_well_formed(window, &list),
+            None => Ja4t::of_any(window, options),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn of_well_formed(window: u16, list: &WellFormed<'_>) -> Ja4t {
+        let (mss, window_scale) = (list.mss().unwrap_or_default(), list.window_scale().unwrap_or_default());
+        let mut seen = Ja4t { window, kinds: list.kinds, mss, window_scale };
+        seen.take_zeros(list.padding().unwrap_or_default());
+        seen
+    }
+
+    /// The same of any list, walked as the reference program walks it.
+    pub(crate) fn of_any(window: u16, options: &[u8]) -> Ja4t {
         let mut seen = Ja4t { window, kinds: Kinds::NONE, mss: 0, window_scale: 0 };
         let mut rest = within_header(options);
         while let Some((option, after)) = split_option(rest) {
             seen.take(option);
             rest = after;
         }
-        rest.iter().take_while(|byte| **byte == EOL).for_each(|byte| seen.kinds.push(*byte));
+        seen.take_zeros(rest);
         seen
+    }
+
+    /// EOL, and the padding up to the first byte that is not zero.
+    #[inline]
+    fn take_zeros(&mut self, bytes: &[u8]) {
+        bytes.iter().take_while(|byte| **byte == EOL).for_each(|byte| self.kinds.push(*byte));
     }
 
     fn take(&mut self, option: &[u8]) {

@@ -65,7 +65,9 @@ pub mod lint;
 mod malformed;
 mod muonfp;
 mod never;
+mod options;
 pub mod p0f;
+mod reading;
 mod signature;
 mod table;
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::MuonFpSignature;
 use crate::kinds::{EOL, Kinds, MSS, NOP, WINDOW_SCALE, within_header};
+use crate::options::WellFormed;
 
 /// A SYN as MuonFP sees it (draft specification 0.9, section 4), displayed as `window:kinds:mss:scale`.
 ///
@@ -28,6 +29,19 @@ impl MuonFp {
     /// scale for 3 whatever their length byte claims, lists an option that is cut short or runs past the
     /// end, and stops after a length below 2.
     pub fn of(window: u16, options: &[u8]) -> MuonFp {
+        match WellFormed::read(options) {
+            Some(list) => MuonFp::of_well_formed(window, &list),
+            None => MuonFp::of_any(window, options),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn of_well_formed(window: u16, list: &WellFormed<'_>) -> MuonFp {
+        MuonFp { window, kinds: list.kinds, mss: list.mss(), window_scale: list.window_scale() }
+    }
+
+    /// The same of any list, walked as the reference program walks it.
+    pub(crate) fn of_any(window: u16, options: &[u8]) -> MuonFp {
         let mut seen = MuonFp { window, kinds: Kinds::NONE, mss: None, window_scale: None };
         let mut rest = within_header(options);
         while let Some(&kind) = rest.first() {

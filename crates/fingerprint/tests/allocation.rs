@@ -25,7 +25,9 @@ fn table(syns: &[SynFacts]) -> SignatureTable<u32> {
         let seen = Fingerprint::of(syn);
         entries.extend((0..32u8).map(|bits| (widened(&seen, bits & 16 == 16, bits & 15), value)));
         let exact = widened(&seen, false, 0);
-        entries.push((format!("{exact};ttl=1..200;dport=0").parse().unwrap(), value));
+        // There are no words for some malformed options: as they ought to be, they would take more than 40 bytes.
+        let with_traits = format!("{exact};ttl=1..200;dport=0").parse().ok();
+        entries.extend(with_traits.map(|signature| (signature, value)));
         if let Some(p0f) = seen.p0f {
             let signature = P0fSignature::from(p0f);
             entries.push((signature.into(), value));

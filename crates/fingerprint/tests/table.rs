@@ -109,6 +109,18 @@ fn with_traits(signature: Signature, traits: &str) -> Signature {
     Signature { traits: format!("%:::{traits}").parse::<Signature>().unwrap().traits, ..signature }
 }
 
+/// What p0f lists of these is not what the other notations list: a table must not take one for the other.
+#[test]
+fn kinds_that_p0f_lists_alone_are_found() {
+    let nops = ["nop"; 24].join(",");
+    let texts = [format!("4:64:0:0:*,0:{nops}:bad:0"), "4:64:0:0:*,0:?5:bad:0".to_owned()];
+    let table = build(&numbered(&texts.each_ref().map(String::as_str)));
+    for (options, expected) in [(&[1; 28][..], vec![0]), (&[1; 24], vec![]), (&[5, 4, 2, 2], vec![1])] {
+        let facts = SynFacts { ip_version: 4, ip_id: Some(1), ..syn(1024, options, 60).syn };
+        assert_eq!(found(&table, &Fingerprint::of(&facts)), expected, "{options:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn finds_what_asking_each_signature_finds(

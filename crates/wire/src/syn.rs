@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::packet::IpHeader;
-use crate::{Packet, Segment, TcpFlags, ipv4};
+use crate::{Packet, TcpFlags, ipv4};
 
 /// What a SYN or a SYN-ACK shows of the program and the system that sent it: the raw material of every
 /// fingerprint.
@@ -54,27 +54,60 @@ pub struct SynFacts {
 
 impl SynFacts {
     /// The facts of a SYN or a SYN-ACK; none for any other packet.
+    #[inline]
     pub fn of(packet: &Packet<'_>) -> Option<Self> {
-        let segment = packet.segment.filter(|segment| segment.is_syn() || segment.is_syn_ack())?;
+        let segment = packet.segment.as_ref().filter(|segment| segment.is_syn() || segment.is_syn_ack())?;
         let ip = match packet.header {
-            IpHeader::V4(header) => Self::of_ipv4(header),
-            IpHeader::V6(header) => Self::of_ipv6(header, packet.header_len),
+            IpHeader::V4(header) => IpFacts::of_ipv4(header),
+            IpHeader::V6(header) => IpFacts::of_ipv6(header, packet.header_len),
         };
-        let (ip_header_len, destination) = (packet.header_len, packet.destination);
-        Some(Self { ip_header_len, destination, ..ip.with_segment(&segment) })
+        // All fields at once: each is written where it stays.
+        Some(Self {
+            window: segment.window(),
+            options: OptionBytes::new(segment.options()).unwrap_or_default(),
+            flags: segment.flags,
+            ip_version: ip.version,
+            ttl: ip.ttl,
+            ip_options_len: ip.options_len,
+            dont_fragment: ip.flags & ipv4::DONT_FRAGMENT != 0,
+            ip_reserved_bit: ip.flags & ipv4::RESERVED_BIT != 0,
+            ip_id: ip.id,
+            ecn: ip.ecn,
+            flow_label: ip.flow_label,
+            sequence_zero: segment.sequence() == 0,
+            acknowledgment: segment.acknowledgment(),
+            urgent_pointer: segment.urgent_pointer(),
+            payload: segment.payload_len() > 0,
+            ip_header_len: packet.header_len,
+            destination: packet.destination,
+            source_port: segment.source_port(),
+            destination_port: segment.destination_port(),
+        })
     }
+}
 
+/// What the IP header tells of them.
+struct IpFacts {
+    version: u8,
+    ttl: u8,
+    options_len: u8,
+    /// The IPv4 flags, where they stand beside the fragment offset; 0 for IPv6.
+    flags: u16,
+    id: Option<u16>,
+    ecn: u8,
+    flow_label: bool,
+}
+
+impl IpFacts {
     fn of_ipv4(&[first, tos, _, _, id_high, id_low, f0, f1, ttl, ..]: &[u8; 20]) -> Self {
-        let flags = u16::from_be_bytes([f0, f1]);
         Self {
-            ip_version: 4,
+            version: 4,
             ttl,
-            ip_options_len: (first & 0x0f).saturating_sub(5) * 4,
-            dont_fragment: flags & ipv4::DONT_FRAGMENT != 0,
-            ip_reserved_bit: flags & ipv4::RESERVED_BIT != 0,
-            ip_id: Some(u16::from_be_bytes([id_high, id_low])),
+            options_len: (first & 0x0f).saturating_sub(5) * 4,
+            flags: u16::from_be_bytes([f0, f1]),
+            id: Some(u16::from_be_bytes([id_high, id_low])),
             ecn: tos & 3,
-            ..Self::default()
+            flow_label: false,
         }
     }
 
@@ -82,27 +115,13 @@ impl SynFacts {
     /// second.
     fn of_ipv6(&[_, class_and_label, label_middle, label_low, .., ttl]: &[u8; 8], header_len: u16) -> Self {
         Self {
-            ip_version: 6,
+            version: 6,
             ttl,
-            ip_options_len: u8::try_from(header_len.saturating_sub(40)).unwrap_or(u8::MAX),
+            options_len: u8::try_from(header_len.saturating_sub(40)).unwrap_or(u8::MAX),
+            flags: 0,
+            id: None,
             ecn: class_and_label >> 4 & 3,
             flow_label: [class_and_label & 0x0f, label_middle, label_low] != [0, 0, 0],
-            ..Self::default()
-        }
-    }
-
-    fn with_segment(self, segment: &Segment<'_>) -> Self {
-        Self {
-            window: segment.window(),
-            options: OptionBytes::new(segment.options()).unwrap_or_default(),
-            flags: segment.flags,
-            sequence_zero: segment.sequence() == 0,
-            acknowledgment: segment.acknowledgment(),
-            urgent_pointer: segment.urgent_pointer(),
-            payload: segment.payload_len() > 0,
-            source_port: segment.source_port(),
-            destination_port: segment.destination_port(),
-            ..self
         }
     }
 }
@@ -146,13 +165,20 @@ impl OptionBytes {
     pub const MAX: usize = 40;
 
     /// The list as it is on the wire, or none if it is longer than [`MAX`](Self::MAX).
+    #[inline]
     pub fn new(options: &[u8]) -> Option<Self> {
         let mut list = Self { bytes: [0; Self::MAX], len: u8::try_from(options.len()).ok()? };
-        list.bytes.get_mut(..options.len())?.copy_from_slice(options);
+        // Word by word, as option lists come, without a call.
+        let (words, rest) = options.as_chunks::<4>();
+        let (to, _) = list.bytes.get_mut(..options.len())?.as_chunks_mut::<4>();
+        to.iter_mut().zip(words).for_each(|(to, word)| *to = *word);
+        let start = options.len() - rest.len();
+        list.bytes.get_mut(start..options.len())?.copy_from_slice(rest);
         Some(list)
     }
 
     /// The list as it is on the wire.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }

@@ -199,31 +199,33 @@ mod option {
 /// assert!(synward_wire::options_well_formed(&[2, 4, 5, 180, 1, 3, 3, 7]));
 /// assert!(!synward_wire::options_well_formed(&[2, 4, 5]));
 /// ```
-pub fn options_well_formed(mut bytes: &[u8]) -> bool {
-    while let Some((&kind, rest)) = bytes.split_first() {
-        let following = match kind {
-            option::END => return true,
-            option::NOP => Some(rest),
-            _ => skip_option(kind, bytes),
+pub fn options_well_formed(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(&kind) = bytes.get(at) {
+        if kind == option::END {
+            return true;
+        }
+        let len = match kind {
+            option::NOP => 1,
+            _ => bytes.get(at + 1).copied().unwrap_or_default(),
         };
-        let Some(following) = following else { return false };
-        bytes = following;
+        let (least, most) = lengths(kind);
+        if len < least || len > most {
+            return false;
+        }
+        at += usize::from(len);
     }
-    true
+    at == bytes.len()
 }
 
-/// What follows the option of this kind that `bytes` starts with; none if its length is wrong or too long.
-fn skip_option(kind: u8, bytes: &[u8]) -> Option<&[u8]> {
-    let &len = bytes.get(1)?;
-    bytes.get(usize::from(len)..).filter(|_| right_length(kind, len))
-}
-
-const fn right_length(kind: u8, len: u8) -> bool {
+/// The least and the greatest length of an option of this kind.
+const fn lengths(kind: u8) -> (u8, u8) {
     match kind {
-        option::MAXIMUM_SEGMENT_SIZE => len == 4,
-        option::WINDOW_SCALE => len == 3,
-        option::SACK_PERMITTED => len == 2,
-        option::TIMESTAMPS => len == 10,
-        _ => len >= 2,
+        option::NOP => (1, 1),
+        option::MAXIMUM_SEGMENT_SIZE => (4, 4),
+        option::WINDOW_SCALE => (3, 3),
+        option::SACK_PERMITTED => (2, 2),
+        option::TIMESTAMPS => (10, 10),
+        _ => (2, u8::MAX),
     }
 }

@@ -50,6 +50,11 @@ impl OptionLayout {
         self.kinds.as_slice()
     }
 
+    /// The same, with their number.
+    pub(crate) fn all_kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
     /// Bytes behind EOL, 0 without one.
     pub fn eol_padding(&self) -> u8 {
         self.eol_padding

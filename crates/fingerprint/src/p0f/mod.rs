@@ -51,12 +51,14 @@ use std::fmt;
 pub use database::{Entry, Found, Label, P0fDatabase};
 pub use layout::OptionLayout;
 pub(crate) use layout::SACK;
-pub(crate) use observe::MAX_SCALE;
+pub(crate) use observe::{MAX_SCALE, Observation};
 pub use quirks::Quirks;
 pub use signature::{Closeness, InitialTtl, P0fSignature, Strictness, Window};
 pub use window::Multiple;
 
 use synward_wire::SynFacts;
+
+use crate::reading::Reading;
 
 /// The farthest that a sender may be, in hops, for its initial TTL to be told from the one that arrives.
 pub const MAX_DISTANCE: u8 = 35;
@@ -115,7 +117,7 @@ impl P0f {
     ///
     /// A multiple of the peer's MSS is not found here: see [`answering`](Self::answering).
     pub fn of(syn: &SynFacts) -> Option<P0f> {
-        observe::observe(syn)
+        Reading::of(syn).p0f().map(|seen| seen.whole())
     }
 
     /// For a SYN-ACK: what p0f observes of it that has seen the SYN before it. Where the window is no other

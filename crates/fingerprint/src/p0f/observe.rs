@@ -6,6 +6,7 @@ use super::layout::SACK;
 use super::window::Scene;
 use super::{IpVersion, OptionLayout, P0f, Quirks};
 use crate::kinds::{EOL, MSS, NOP, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE};
+use crate::options::WellFormed;
 
 /// The greatest window scale of RFC 7323 section 2.3.
 pub(crate) const MAX_SCALE: u8 = 14;
@@ -13,37 +14,69 @@ pub(crate) const MAX_SCALE: u8 = 14;
 /// Bytes of a TCP header without options.
 const TCP_HEADER: u32 = 20;
 
-pub(super) fn observe(syn: &SynFacts) -> Option<P0f> {
-    let version = match (syn.ip_version, syn.ip_options_len) {
-        (4, _) => IpVersion::V4,
-        (6, 0) => IpVersion::V6,
-        _ => return None,
-    };
-    if !syn.flags.contains(TcpFlags::SYN) || syn.flags.intersects(TcpFlags::FIN | TcpFlags::RST) {
-        return None;
+/// What p0f observes, whose multiple is searched for only where it is asked for: that takes a dozen divisions.
+pub(crate) struct Observation {
+    seen: P0f,
+    scene: Option<Scene>,
+}
+
+impl From<P0f> for Observation {
+    fn from(seen: P0f) -> Self {
+        Observation { seen, scene: None }
     }
-    let syn_ack = syn.flags.contains(TcpFlags::ACK);
-    let options = Options::read(syn.options.as_slice(), syn_ack);
-    let scene = Scene {
-        window: syn.window,
-        mss: options.mss,
-        ipv6: version == IpVersion::V6,
-        timestamps: options.own_timestamp,
-        headers: u32::from(syn.ip_header_len) + TCP_HEADER + syn.options.as_slice().len() as u32,
-    };
-    Some(P0f {
-        syn_ack,
-        version,
-        ttl: syn.ttl,
-        ip_options_len: syn.ip_options_len,
-        mss: options.mss,
-        window: syn.window,
-        multiple: scene.multiple(),
-        window_scale: options.window_scale,
-        layout: options.layout,
-        quirks: ip_quirks(syn) | tcp_quirks(syn, syn_ack) | options.quirks,
-        payload: syn.payload,
-    })
+}
+
+impl Observation {
+    /// What p0f observes; `None` where it ignores the packet. `list` is what was read of the options before, if all
+    /// programs read them alike.
+    pub(crate) fn of(syn: &SynFacts, list: Option<&WellFormed<'_>>) -> Option<Observation> {
+        let version = match (syn.ip_version, syn.ip_options_len) {
+            (4, _) => IpVersion::V4,
+            (6, 0) => IpVersion::V6,
+            _ => return None,
+        };
+        if !syn.flags.contains(TcpFlags::SYN) || syn.flags.intersects(TcpFlags::FIN | TcpFlags::RST) {
+            return None;
+        }
+        let syn_ack = syn.flags.contains(TcpFlags::ACK);
+        let options = list
+            .and_then(|list| Options::of_well_formed(list, syn_ack))
+            .unwrap_or_else(|| Options::read(syn.options.as_slice(), syn_ack));
+        let scene = Scene {
+            window: syn.window,
+            mss: options.mss,
+            ipv6: version == IpVersion::V6,
+            timestamps: options.own_timestamp,
+            headers: u32::from(syn.ip_header_len) + TCP_HEADER + syn.options.as_slice().len() as u32,
+        };
+        let seen = P0f {
+            syn_ack,
+            version,
+            ttl: syn.ttl,
+            ip_options_len: syn.ip_options_len,
+            mss: options.mss,
+            window: syn.window,
+            multiple: None,
+            window_scale: options.window_scale,
+            layout: options.layout,
+            quirks: ip_quirks(syn) | tcp_quirks(syn, syn_ack) | options.quirks,
+            payload: syn.payload,
+        };
+        Some(Observation { seen, scene: Some(scene) })
+    }
+
+    /// All but the multiple.
+    pub(crate) fn without_multiple(&self) -> &P0f {
+        &self.seen
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> P0f {
+        match &self.scene {
+            None => self.seen,
+            Some(scene) => P0f { multiple: scene.multiple(), ..self.seen },
+        }
+    }
 }
 
 fn ip_quirks(syn: &SynFacts) -> Quirks {
@@ -80,6 +113,30 @@ struct Options {
 }
 
 impl Options {
+    /// What the walk reads from a list that was read before; `None` where it must be walked, as there are more options
+    /// than p0f looks at, or one is repeated and the quirks of each count.
+    #[inline]
+    fn of_well_formed(list: &WellFormed<'_>, syn_ack: bool) -> Option<Options> {
+        if list.repeats(WINDOW_SCALE) || list.repeats(TIMESTAMPS) {
+            return None;
+        }
+        let mut seen = Options {
+            layout: OptionLayout::new(list.kinds, 0)?,
+            mss: list.mss().unwrap_or_default(),
+            window_scale: list.window_scale().unwrap_or_default(),
+            own_timestamp: false,
+            quirks: Quirks::NONE,
+        };
+        seen.note(Quirks::EXCESSIVE_SCALE, seen.window_scale > MAX_SCALE);
+        if let Some([own, peer]) = list.timestamps() {
+            seen.note_timestamps(own, peer, syn_ack);
+        }
+        if let Some(padding) = list.padding() {
+            seen.take_padding(padding);
+        }
+        Some(seen)
+    }
+
     fn read(bytes: &[u8], syn_ack: bool) -> Options {
         let mut seen = Options {
             layout: OptionLayout::NONE,
@@ -131,11 +188,15 @@ impl Options {
 
     fn take_timestamps<'a>(&mut self, after: &'a [u8], syn_ack: bool) -> Option<&'a [u8]> {
         let ([length, own @ .., p0, p1, p2, p3], rest) = after.split_first_chunk::<9>()?;
-        self.own_timestamp = own != &[0; 4];
         self.note(Quirks::BAD, *length != 10);
-        self.note(Quirks::OWN_TIMESTAMP_ZERO, !self.own_timestamp);
-        self.note(Quirks::PEER_TIMESTAMP, !syn_ack && [*p0, *p1, *p2, *p3] != [0; 4]);
+        self.note_timestamps(*own, [*p0, *p1, *p2, *p3], syn_ack);
         Some(rest)
+    }
+
+    fn note_timestamps(&mut self, own: [u8; 4], peer: [u8; 4], syn_ack: bool) {
+        self.own_timestamp = own != [0; 4];
+        self.note(Quirks::OWN_TIMESTAMP_ZERO, !self.own_timestamp);
+        self.note(Quirks::PEER_TIMESTAMP, !syn_ack && peer != [0; 4]);
     }
 
     /// Nothing follows EOL. 3.09b has left its loop before it could see that the last byte is not zero.

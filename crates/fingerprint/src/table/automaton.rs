@@ -1,8 +1,8 @@
-//! All layouts with gaps at once, by one walk over the kinds of a SYN.
+//! Layouts with gaps, many at once, by one walk over the kinds of a SYN.
 
 use std::collections::{HashMap, HashSet};
 
-use super::trie::NodeId;
+use super::groups::GroupId;
 use crate::Layout;
 use crate::layout::LayoutItem;
 
@@ -12,67 +12,108 @@ const MAX_STATES: usize = 16384;
 /// How often, on average, what hangs on a layout may be hung on the states of one automaton.
 const MAX_REPEATS: usize = 16;
 
-/// No root: kinds that end here are no layout's.
-const NONE: NodeId = NodeId::MAX;
+/// No group: kinds that end here are no layout's.
+const NONE: GroupId = GroupId::MAX;
 
-/// A deterministic automaton: one step a kind, whatever the number of layouts.
-#[derive(Debug, Clone)]
-pub(super) struct Automaton {
-    /// The class of each kind. Kinds that no layout names are in one class.
-    classes: Box<[u16; 256]>,
-    class_count: usize,
-    /// The next state, `class_count` of them for each state; the first state is the start.
-    next: Box<[u16]>,
-    /// Where to go on in the trie when the kinds end in a state.
-    roots: Box<[NodeId]>,
-    /// Whether a state is never left.
-    is_final: Box<[bool]>,
+/// Set in the number of a state that is never left.
+const FINAL: StateId = 1 << 31;
+
+/// A state of [`Automata`]: where its row starts.
+pub(super) type StateId = u32;
+
+/// Deterministic automata: one step a kind, whatever the number of layouts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Automata {
+    alphabet: Alphabet,
+    /// A row for each state: the group where kinds end there, then the next state for each class of kinds.
+    rows: Vec<u32>,
 }
 
-impl Automaton {
-    /// Where to go on in the trie for these kinds: with all layouts that they match. The walk stops where the rest
-    /// of the kinds makes no difference.
+/// The kinds, in classes that no layout tells apart.
+#[derive(Debug, Clone, Default)]
+struct Alphabet {
+    /// The class of each kind, 1 and above; 1 is that of all kinds that no layout names.
+    classes: Box<[u16]>,
+    /// A kind of each class; none for class 1.
+    kinds: Vec<Option<u8>>,
+}
+
+impl Alphabet {
+    fn of<'a>(layouts: impl IntoIterator<Item = &'a Layout>) -> Alphabet {
+        let mut alphabet = Alphabet { classes: [1; 256].into(), kinds: vec![None] };
+        for kind in layouts.into_iter().flat_map(|layout| layout.kinds().as_slice()) {
+            if let Some(class @ 1) = alphabet.classes.get_mut(usize::from(*kind)) {
+                alphabet.kinds.push(Some(*kind));
+                *class = u16::try_from(alphabet.kinds.len()).unwrap_or(1);
+            }
+        }
+        alphabet
+    }
+
+    /// Numbers in a row.
+    fn width(&self) -> usize {
+        self.kinds.len() + 1
+    }
+}
+
+impl Automata {
+    /// No automaton yet; those that are added are for these layouts.
+    pub(super) fn for_layouts<'a>(layouts: impl IntoIterator<Item = &'a Layout>) -> Automata {
+        Automata { alphabet: Alphabet::of(layouts), rows: Vec::new() }
+    }
+
+    /// The group of all layouts of an automaton that these kinds match. The walk stops where the rest of the kinds makes no
+    /// difference.
     #[inline]
-    pub(super) fn root(&self, kinds: &[u8]) -> Option<NodeId> {
-        let mut state = 0;
+    pub(super) fn group(&self, start: StateId, kinds: &[u8]) -> Option<GroupId> {
+        let mut state = start;
         for kind in kinds {
-            if self.is_final.get(state).is_some_and(|is_final| *is_final) {
+            if state & FINAL != 0 {
                 break;
             }
-            let class = self.classes.get(usize::from(*kind)).copied().unwrap_or_default();
-            state = usize::from(*self.next.get(state * self.class_count + usize::from(class))?);
+            let class = self.alphabet.classes.get(usize::from(*kind)).copied().unwrap_or_default();
+            state = *self.rows.get(state as usize + usize::from(class))?;
         }
-        self.roots.get(state).copied().filter(|root| *root != NONE)
+        self.rows.get((state & !FINAL) as usize).copied().filter(|group| *group != NONE)
+    }
+
+    /// Adds automata for layouts, one if it is not too large, and returns where they start. A layout is told by its
+    /// place among `layouts`, the weight beside it is how much is to hang on each state that accepts it, and `group`
+    /// numbers a set of them.
+    pub(super) fn add(
+        &mut self,
+        layouts: &[(Layout, usize)],
+        mut group: impl FnMut(&[usize]) -> GroupId,
+    ) -> Vec<StateId> {
+        let (width, rows) = (self.alphabet.width(), &mut self.rows);
+        let drafts = Draft::of(&self.alphabet, layouts).into_iter();
+        drafts.map(|draft| draft.append(rows, width, &mut group)).collect()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.classes)
-            + size_of_val(&*self.next)
-            + size_of_val(&*self.roots)
-            + size_of_val(&*self.is_final)
+        size_of_val(&*self.alphabet.classes)
+            + size_of_val(&*self.alphabet.kinds)
+            + self.rows.capacity() * size_of::<u32>()
     }
 }
 
-/// An automaton without the roots of its states.
-pub(super) struct Draft {
-    classes: Box<[u16; 256]>,
-    class_count: usize,
+/// An automaton without the groups of its states.
+struct Draft {
+    /// For each state and each class the next state; the first state is the start.
     next: Vec<u16>,
     /// For each state, the layouts that match when the kinds end there.
     accepted: Vec<Vec<usize>>,
 }
 
 impl Draft {
-    /// Automata for layouts, one if it is not too large. A layout is told by its place among `layouts`; the weight
-    /// beside it is how much is to hang on each state that accepts it.
-    pub(super) fn of(layouts: &[(Layout, usize)]) -> Vec<Draft> {
+    fn of(alphabet: &Alphabet, layouts: &[(Layout, usize)]) -> Vec<Draft> {
         let mut drafts = Vec::new();
         let mut open = match layouts {
             [] => Vec::new(),
             _ => vec![(0..layouts.len()).collect::<Vec<usize>>()],
         };
         while let Some(places) = open.pop() {
-            match Subsets::new(layouts, &places).draft() {
+            match Subsets::new(alphabet, layouts, &places).draft() {
                 Some(draft) => drafts.push(draft),
                 None => {
                     let (one, other) = places.split_at(places.len() / 2);
@@ -83,15 +124,27 @@ impl Draft {
         drafts
     }
 
-    /// The automaton, when `root` tells where the trie goes on for a set of layouts.
-    pub(super) fn freeze(self, mut root: impl FnMut(&[usize]) -> NodeId) -> Automaton {
-        let mut known: HashMap<&[usize], NodeId> = HashMap::from([(&[][..], NONE)]);
-        let stays = |(state, next): (usize, &[u16])| next.iter().all(|next| usize::from(*next) == state);
-        let is_final = self.next.chunks_exact(self.class_count).enumerate().map(stays).collect();
-        let accepted = self.accepted.iter().map(Vec::as_slice);
-        let roots = accepted.map(|layouts| *known.entry(layouts).or_insert_with(|| root(layouts))).collect();
-        let Draft { classes, class_count, next, .. } = self;
-        Automaton { classes, class_count, next: next.into(), roots, is_final }
+    /// Writes the rows, each so wide, behind those that are there, and returns where they start.
+    fn append(
+        self,
+        rows: &mut Vec<u32>,
+        width: usize,
+        group: &mut impl FnMut(&[usize]) -> GroupId,
+    ) -> StateId {
+        let mut known: HashMap<&[usize], GroupId> = HashMap::from([(&[][..], NONE)]);
+        let start = rows.len();
+        let followers: Vec<&[u16]> = self.next.chunks_exact(width - 1).collect();
+        // A number takes 4 bytes: the memory is full before they end.
+        let row = |state: u16| StateId::try_from(start + usize::from(state) * width).unwrap_or_default();
+        let is_final = |state: u16| {
+            followers.get(usize::from(state)).is_some_and(|next| next.iter().all(|next| *next == state))
+        };
+        let number = |state: u16| row(state) | if is_final(state) { FINAL } else { 0 };
+        for (accepted, next) in self.accepted.iter().zip(&followers) {
+            rows.push(*known.entry(accepted).or_insert_with(|| group(accepted)));
+            rows.extend(next.iter().map(|state| number(*state)));
+        }
+        number(0)
     }
 }
 
@@ -99,11 +152,9 @@ impl Draft {
 type Position = (usize, usize);
 
 /// The subset construction: a state of the automaton is a set of positions.
-struct Subsets {
+struct Subsets<'a> {
     patterns: Vec<Pattern>,
-    classes: Box<[u16; 256]>,
-    /// A kind of each class; `None` for the class of those that no pattern names.
-    alphabet: Vec<Option<u8>>,
+    alphabet: &'a Alphabet,
     states: Vec<Vec<Position>>,
     known: HashMap<Vec<Position>, u16>,
 }
@@ -141,19 +192,12 @@ impl Pattern {
     }
 }
 
-impl Subsets {
-    fn new(layouts: &[(Layout, usize)], places: &[usize]) -> Self {
+impl<'a> Subsets<'a> {
+    fn new(alphabet: &'a Alphabet, layouts: &[(Layout, usize)], places: &[usize]) -> Self {
         let pattern =
             |place: &usize| layouts.get(*place).map(|(layout, weight)| Pattern::of(*place, layout, *weight));
         let patterns: Vec<Pattern> = places.iter().filter_map(pattern).collect();
-        let (mut classes, mut alphabet) = (Box::new([0; 256]), vec![None]);
-        for kind in patterns.iter().flat_map(|pattern| &pattern.kinds) {
-            if let Some(class @ 0) = classes.get_mut(usize::from(*kind)) {
-                *class = u16::try_from(alphabet.len()).unwrap_or_default();
-                alphabet.push(Some(*kind));
-            }
-        }
-        Subsets { patterns, classes, alphabet, states: Vec::new(), known: HashMap::new() }
+        Subsets { patterns, alphabet, states: Vec::new(), known: HashMap::new() }
     }
 
     /// The automaton, or `None` where it would be too large and could be cut in two.
@@ -162,20 +206,14 @@ impl Subsets {
         self.state((0..self.patterns.len()).map(|pattern| (pattern, 0)).collect())?;
         let mut state = 0;
         while let Some(positions) = self.states.get(state).cloned() {
-            for place in 0..self.alphabet.len() {
-                let kind = self.alphabet.get(place).copied().flatten();
-                let after = self.after(&positions, kind);
+            for kind in &self.alphabet.kinds {
+                let after = self.after(&positions, *kind);
                 next.push(self.state(after)?);
             }
             state += 1;
         }
         let accepted: Vec<_> = self.states.iter().map(|positions| self.accepted(positions)).collect();
-        self.is_light(&accepted).then_some(Draft {
-            classes: self.classes,
-            class_count: self.alphabet.len(),
-            next,
-            accepted,
-        })
+        self.is_light(&accepted).then_some(Draft { next, accepted })
     }
 
     /// The number of the state with these positions, unless it is one too many.

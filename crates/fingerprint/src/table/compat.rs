@@ -2,10 +2,11 @@
 
 use hashbrown::HashMap;
 
-use super::p0f::{Steps, path};
-use super::trie::{self, NodeId, Trie};
+use super::groups::Groups;
+use super::p0f::{LayoutId, Layouts, STEPS, path, symbols};
+use super::paths::{self, Paths, RootId};
 use super::{Found, Merge};
-use crate::p0f::{Closeness, OptionLayout};
+use crate::p0f::{Closeness, Observation};
 use crate::{P0f, P0fSignature, Traits};
 
 /// A signature of a list that is matched as p0f 3.09b matches its database: see
@@ -22,11 +23,15 @@ pub struct CompatSignature {
     pub of_program: bool,
 }
 
+/// What is compared before the steps: the kinds, the bytes of padding behind EOL, the bytes of IP options.
+type Head = (LayoutId, u8, u8);
+
 /// A list of them.
 #[derive(Debug, Clone)]
 pub(super) struct CompatDatabase<V> {
-    roots: HashMap<(OptionLayout, u8), NodeId>,
-    trie: Trie<Candidate<V>>,
+    roots: HashMap<Head, RootId>,
+    paths: Paths<STEPS>,
+    candidates: Groups<Candidate<V>>,
     len: usize,
 }
 
@@ -41,27 +46,35 @@ struct Candidate<V> {
 
 impl<V: Merge + Clone> CompatDatabase<V> {
     /// A database of these signatures, in the order of its file.
-    pub(super) fn build(signatures: impl IntoIterator<Item = (CompatSignature, V)>) -> Self {
-        let mut builder = trie::Builder::default();
+    pub(super) fn build(
+        signatures: impl IntoIterator<Item = (CompatSignature, V)>,
+        layouts: &mut Layouts,
+    ) -> Self {
+        let mut paths = paths::Builder::default();
         let mut roots = HashMap::new();
-        let mut len = 0;
+        let mut candidates = Vec::new();
         for (place, (rule, value)) in signatures.into_iter().enumerate() {
-            let key = (rule.signature.layout, rule.signature.ip_options_len);
-            let root = *roots.entry(key).or_insert_with(|| builder.root());
-            let end = builder.end(root, &path(&rule.signature));
-            builder.put(end, Candidate { place, rule, value });
-            len = place + 1;
+            let P0fSignature { layout, ip_options_len, .. } = &rule.signature;
+            let head = (layouts.number(layout.all_kinds()), layout.eol_padding(), *ip_options_len);
+            let root = *roots.entry(head).or_insert_with(|| paths.root());
+            let end = paths.end(root, &path(&rule.signature));
+            candidates.push((end, Candidate { place, rule, value }));
         }
-        CompatDatabase { roots, trie: builder.freeze(), len }
+        let len = candidates.len();
+        CompatDatabase { roots, paths: paths.freeze(), candidates: Groups::of(candidates), len }
     }
 
     /// Adds the value of the signature that p0f would name, if there is one.
-    pub(super) fn find(&self, seen: &P0f, found: &mut Found<'_, V>) {
-        let Some(root) = self.roots.get(&(seen.layout, seen.ip_options_len)) else { return };
+    pub(super) fn find(&self, layout: LayoutId, seen: &Observation, found: &mut Found<'_, V>) {
+        let P0f { layout: listed, ip_options_len, .. } = seen.without_multiple();
+        let head = (layout, listed.eol_padding(), *ip_options_len);
+        let Some(root) = self.roots.get(&head) else { return };
+        let seen = seen.whole();
         let mut best: Option<(Rank, &Candidate<V>)> = None;
-        self.trie.visit(*root, &Steps::of(seen).as_slices(), &mut |candidates| {
-            for candidate in candidates.iter().filter(|candidate| candidate.rule.traits.matches(found.syn)) {
-                let Some(rank) = candidate.rank(seen) else { continue };
+        self.paths.visit(*root, &symbols(&seen), |group| {
+            let candidates = self.candidates.get(group).iter();
+            for candidate in candidates.filter(|candidate| candidate.rule.traits.matches(found.syn)) {
+                let Some(rank) = candidate.rank(&seen) else { continue };
                 if best.is_none_or(|(least, _)| rank < least) {
                     best = Some((rank, candidate));
                 }
@@ -79,7 +92,7 @@ impl<V: Merge + Clone> CompatDatabase<V> {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.roots.allocation_size() + self.trie.heap_bytes()
+        self.roots.allocation_size() + self.paths.heap_bytes() + self.candidates.heap_bytes()
     }
 }
 

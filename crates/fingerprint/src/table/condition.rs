@@ -1,4 +1,4 @@
-//! What is asked at the leaves of the tries, where equality does not do.
+//! What is asked at the ends of the paths, where equality does not do.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use synward_wire::SynFacts;
 use crate::p0f::{InitialTtl, MAX_DISTANCE};
 use crate::{P0fSignature, Traits, p0f};
 
-/// What a signature asks of a SYN beside what its place in a trie says.
+/// What a signature asks of a SYN beside what its path says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Condition {
     /// `None` where nothing but a SYN is asked for.

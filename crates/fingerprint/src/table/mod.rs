@@ -1,42 +1,45 @@
 //! Many signatures, looked up at once.
 //!
 //! ```text
-//!                                      ┌─ exact: one hash lookup of the whole fingerprint
-//! SYN ─ one reading of each notation ──┤
-//!       that some signature is in      └─ trie: layout ─▶ window ─▶ MSS ─▶ scale ─▶ rules
-//!                                               │            each step: the value seen, and "any"
-//!                                               ├ the one that lists these kinds
-//!                                               └ those with gaps, by an automaton
+//!                            ┌─ exact: one look-up of the whole fingerprint
+//!                            │
+//! SYN ─ one reading of it ───┼─ layout without gaps ─▶ paths ─▶ rules
+//!                            │
+//!                            └─ paths ─▶ automaton over the layouts with gaps ─▶ rules
 //! ```
 //!
-//! p0f's signatures have a trie of their own: what is compared for equality is a step of it, and what is a
-//! relation (a TTL within reach, a window that is a multiple) is asked at its leaves.
+//! A *path* is what a signature asks of window, MSS and scale: this value, or any. There are eight forms of that, and of
+//! each form at most one path is open to a SYN: one look-up finds it. p0f's signatures have paths of their own: what is
+//! compared for equality is a step of them, and what is a relation (a TTL within reach, a divisor) is asked of the rules
+//! at their ends.
 //!
-//! What all matches at a leaf say is merged when the table is built. The cost of a lookup is thus bounded by the
-//! depth of the tries, however many signatures match: who chooses the SYN chooses a path, and not how many
-//! signatures are visited. Only rules with traits or p0f's relations are asked one by one, and only those that
-//! share a leaf, that is, say the same of everything else.
+//! What all matches at an end say is merged when the table is built. The cost of a look-up is thus bounded by the number of
+//! forms, however many signatures match: who chooses the SYN chooses paths, and not how many signatures are visited.
+//! Only rules with traits or p0f's relations are asked one by one, and only those that share an end, that is, say the
+//! same of everything else.
 
 mod automaton;
 mod compat;
 mod condition;
+mod gapped;
+mod groups;
 mod p0f;
-mod trie;
+mod paths;
+mod rules;
 mod view;
 
 use std::collections::BTreeSet;
 
 use synward_wire::SynFacts;
 
-#[cfg(feature = "ja4t")]
-use crate::Ja4t;
-use crate::{Direction, Fingerprint, MuonFp, Notation, P0f, Signature};
+use crate::p0f::Observation;
+use crate::reading::Reading;
+use crate::{Direction, Fingerprint, Kinds, Notation, Signature};
 
 use compat::CompatDatabase;
 pub use compat::CompatSignature;
 use condition::Condition;
-use p0f::P0fTrie;
-use view::{Tuple, View};
+use view::{Seen, Views, ViewsBuilder};
 
 /// What several signatures that match the same SYN say together.
 ///
@@ -67,17 +70,16 @@ impl<T: Ord + Clone> Merge for BTreeSet<T> {
 /// neither cloning nor merging values does. A hit is compared in full: two fingerprints never pass for one.
 ///
 /// Its cost does not depend on the number of signatures without wildcards. One with wildcards, traits or in p0f's
-/// notation adds a branch where it differs from the others, and no SYN can make a lookup visit more than all
-/// combinations of "this value" and "any" in the fields of its notation.
+/// notation adds a look-up where it asks other fields than the others, and no SYN can make a table look up more than
+/// all combinations of "this value" and "any" in the fields of its notation.
 #[derive(Debug, Clone)]
 pub struct SignatureTable<V> {
-    muonfp: View<V>,
-    muonfp_without_eol: View<V>,
+    muonfp: Views<V>,
     #[cfg(feature = "ja4t")]
-    ja4t: View<V>,
-    #[cfg(feature = "ja4t")]
-    ja4t_without_eol: View<V>,
-    p0f: P0fTrie<V>,
+    ja4t: Views<V>,
+    /// The lists of kinds in `p0f` and in `databases`.
+    p0f_layouts: p0f::Layouts,
+    p0f: p0f::Strict<V>,
     databases: Box<[CompatDatabase<V>]>,
     len: usize,
 }
@@ -85,13 +87,11 @@ pub struct SignatureTable<V> {
 impl<V> Default for SignatureTable<V> {
     fn default() -> Self {
         SignatureTable {
-            muonfp: View::default(),
-            muonfp_without_eol: View::default(),
+            muonfp: Views::default(),
             #[cfg(feature = "ja4t")]
-            ja4t: View::default(),
-            #[cfg(feature = "ja4t")]
-            ja4t_without_eol: View::default(),
-            p0f: P0fTrie::default(),
+            ja4t: Views::default(),
+            p0f_layouts: p0f::Layouts::default(),
+            p0f: p0f::Strict::default(),
             databases: Box::default(),
             len: 0,
         }
@@ -114,7 +114,8 @@ impl<V: Merge + Clone> SignatureTable<V> {
     where
         D: IntoIterator<Item = (CompatSignature, V)>,
     {
-        self.databases = databases.into_iter().map(CompatDatabase::build).collect();
+        let build = |database| CompatDatabase::build(database, &mut self.p0f_layouts);
+        self.databases = databases.into_iter().map(build).collect();
         self.len += self.databases.iter().map(CompatDatabase::len).sum::<usize>();
         self
     }
@@ -123,46 +124,60 @@ impl<V: Merge + Clone> SignatureTable<V> {
     pub fn find(&self, seen: &Fingerprint) -> Option<V> {
         let Fingerprint { syn, muonfp, p0f, .. } = seen;
         let mut found = Found::of(syn);
-        self.find_in_muonfp(|| *muonfp, &mut found);
+        self.muonfp.find(&muonfp.into(), &mut found);
         #[cfg(feature = "ja4t")]
-        self.find_in_ja4t(|| seen.ja4t, &mut found);
-        self.find_in_p0f(|| *p0f, &mut found);
+        self.ja4t.find(&Seen::from(&seen.ja4t), &mut found);
+        let p0f_kinds = p0f.as_ref().map(|p0f| p0f.layout.all_kinds());
+        self.find_in_p0f(p0f_kinds, || p0f.map(Observation::from), &mut found);
         found.value
     }
 
     /// The same, from the facts of a SYN: of these only those notations are read that some signature is in.
     #[inline]
     pub fn find_in(&self, syn: &SynFacts) -> Option<V> {
-        let options = syn.options.as_slice();
+        let reading = Reading::of(syn);
         let mut found = Found::of(syn);
-        self.find_in_muonfp(|| MuonFp::of(syn.window, options), &mut found);
+        if !self.muonfp.is_empty() {
+            self.find_in_muonfp(&reading, &mut found);
+        }
         #[cfg(feature = "ja4t")]
-        self.find_in_ja4t(|| Ja4t::of(syn.window, options), &mut found);
-        self.find_in_p0f(|| P0f::of(syn), &mut found);
+        if !self.ja4t.is_empty() {
+            self.ja4t.find(&Seen::from(&reading.ja4t()), &mut found);
+        }
+        self.find_in_p0f(reading.p0f_kinds(), || reading.p0f(), &mut found);
         found.value
     }
 
     #[inline]
-    fn find_in_muonfp(&self, read: impl FnOnce() -> MuonFp, found: &mut Found<'_, V>) {
-        let views = [&self.muonfp, &self.muonfp_without_eol];
-        find_in_views(views, || Tuple::from(&read()), found);
+    fn find_in_muonfp(&self, reading: &Reading<'_>, found: &mut Found<'_, V>) {
+        match reading.list() {
+            Some(list) => {
+                let window = found.syn.window;
+                self.muonfp.find(&Seen::muonfp(&list.kinds, window, list.mss(), list.window_scale()), found);
+            }
+            None => self.muonfp.find(&Seen::from(&reading.muonfp()), found),
+        }
     }
 
-    #[cfg(feature = "ja4t")]
+    /// `kinds` are those that p0f lists, if they are known before it is read: with others than some signature names, it
+    /// need not be.
     #[inline]
-    fn find_in_ja4t(&self, read: impl FnOnce() -> Ja4t, found: &mut Found<'_, V>) {
-        let views = [&self.ja4t, &self.ja4t_without_eol];
-        find_in_views(views, || Tuple::from(&read()), found);
-    }
-
-    #[inline]
-    fn find_in_p0f(&self, read: impl FnOnce() -> Option<P0f>, found: &mut Found<'_, V>) {
-        if self.p0f.is_empty() && self.databases.is_empty() {
+    fn find_in_p0f(
+        &self,
+        kinds: Option<&Kinds>,
+        read: impl FnOnce() -> Option<Observation>,
+        found: &mut Found<'_, V>,
+    ) {
+        let number = |kinds| self.p0f_layouts.get(kinds);
+        let known = kinds.map(number);
+        if self.p0f_layouts.is_empty() || known == Some(None) {
             return;
         }
-        if let Some(seen) = read() {
-            self.p0f.find(&seen, found);
-            self.databases.iter().for_each(|database| database.find(&seen, found));
+        if let Some(seen) = read()
+            && let Some(layout) = known.unwrap_or_else(|| number(seen.without_multiple().layout.all_kinds()))
+        {
+            self.p0f.find(layout, &seen, found);
+            self.databases.iter().for_each(|database| database.find(layout, &seen, found));
         }
     }
 
@@ -179,29 +194,13 @@ impl<V: Merge + Clone> SignatureTable<V> {
     /// Bytes of memory that the table holds, its own struct included; not what values hold on the heap, nor what
     /// the traits share with their clones ([`Traits::heap_bytes`](crate::Traits::heap_bytes)).
     pub fn memory_usage(&self) -> usize {
-        let views = [&self.muonfp, &self.muonfp_without_eol].map(View::heap_bytes).into_iter();
+        let views = self.muonfp.heap_bytes();
         #[cfg(feature = "ja4t")]
-        let views = views.chain([&self.ja4t, &self.ja4t_without_eol].map(View::heap_bytes));
+        let views = views + self.ja4t.heap_bytes();
         let databases = self.databases.iter().map(CompatDatabase::heap_bytes).sum::<usize>();
         let databases = databases + size_of_val(&*self.databases);
-        size_of::<Self>() + views.sum::<usize>() + self.p0f.heap_bytes() + databases
-    }
-}
-
-#[inline]
-fn find_in_views<V: Merge + Clone>(
-    [whole, without_eol]: [&View<V>; 2],
-    read: impl FnOnce() -> Tuple,
-    found: &mut Found<'_, V>,
-) {
-    match (whole.is_empty(), without_eol.is_empty()) {
-        (true, true) => {}
-        (false, true) => whole.find(&read(), found),
-        (_, false) => {
-            let seen = read();
-            whole.find(&seen, found);
-            without_eol.find(&seen.without_eol(), found);
-        }
+        let p0f = self.p0f_layouts.heap_bytes() + self.p0f.heap_bytes();
+        size_of::<Self>() + views + p0f + databases
     }
 }
 
@@ -230,12 +229,10 @@ impl<'a, V: Merge + Clone> Found<'a, V> {
 
 /// The signatures of a table that is being built, by what they are looked up in.
 struct Parts<V> {
-    muonfp: view::Builder<V>,
-    muonfp_without_eol: view::Builder<V>,
+    muonfp: ViewsBuilder<V>,
     #[cfg(feature = "ja4t")]
-    ja4t: view::Builder<V>,
-    #[cfg(feature = "ja4t")]
-    ja4t_without_eol: view::Builder<V>,
+    ja4t: ViewsBuilder<V>,
+    p0f_layouts: p0f::Layouts,
     p0f: p0f::Builder<V>,
     len: usize,
 }
@@ -243,12 +240,10 @@ struct Parts<V> {
 impl<V> Default for Parts<V> {
     fn default() -> Self {
         Parts {
-            muonfp: view::Builder::default(),
-            muonfp_without_eol: view::Builder::default(),
+            muonfp: ViewsBuilder::default(),
             #[cfg(feature = "ja4t")]
-            ja4t: view::Builder::default(),
-            #[cfg(feature = "ja4t")]
-            ja4t_without_eol: view::Builder::default(),
+            ja4t: ViewsBuilder::default(),
+            p0f_layouts: p0f::Layouts::default(),
             p0f: p0f::Builder::default(),
             len: 0,
         }
@@ -260,33 +255,22 @@ impl<V: Merge + Clone> Parts<V> {
         self.len += 1;
         let condition = Condition::of(&signature.traits);
         match &signature.notation {
-            Notation::MuonFp(signature) => {
-                let view = match signature.kinds.ignores_eol() {
-                    false => &mut self.muonfp,
-                    true => &mut self.muonfp_without_eol,
-                };
-                view.add(signature.into(), condition, value);
-            }
+            Notation::MuonFp(signature) => self.muonfp.add(signature.into(), condition, value),
             #[cfg(feature = "ja4t")]
-            Notation::Ja4t(signature) => {
-                let view = match signature.kinds.ignores_eol() {
-                    false => &mut self.ja4t,
-                    true => &mut self.ja4t_without_eol,
-                };
-                view.add(signature.into(), condition, value);
+            Notation::Ja4t(signature) => self.ja4t.add(signature.into(), condition, value),
+            Notation::P0f(signature) => {
+                let layout = self.p0f_layouts.number(signature.layout.all_kinds());
+                self.p0f.add(layout, signature, condition, value);
             }
-            Notation::P0f(signature) => self.p0f.add(signature, condition, value),
         }
     }
 
     fn freeze(self) -> SignatureTable<V> {
         SignatureTable {
             muonfp: self.muonfp.freeze(),
-            muonfp_without_eol: self.muonfp_without_eol.freeze(),
             #[cfg(feature = "ja4t")]
             ja4t: self.ja4t.freeze(),
-            #[cfg(feature = "ja4t")]
-            ja4t_without_eol: self.ja4t_without_eol.freeze(),
+            p0f_layouts: self.p0f_layouts,
             p0f: self.p0f.freeze(),
             databases: Box::default(),
             len: self.len,

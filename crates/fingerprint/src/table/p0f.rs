@@ -3,21 +3,26 @@
 use std::hash::{Hash, Hasher};
 
 use super::condition::Condition;
-use super::trie::{NodeId, Symbol, Trie};
-use super::view::{Rule, Rules};
+use super::groups::Groups;
+use super::paths::{self, Paths, RootId, Symbol};
+use super::rules::{Rule, Rules};
 use super::{Found, Merge};
-use crate::p0f::{IpVersion, Multiple, OptionLayout, Quirks, Window};
-use crate::{Field, P0f, P0fSignature};
+use crate::p0f::{IpVersion, Multiple, Observation, Quirks, Window};
+use crate::{Field, Kinds, P0f, P0fSignature};
 
-/// What is behind the numbers of windows: multiples, by their factor.
-const MSS_MULTIPLES: Symbol = 1 << 16;
-const MTU_MULTIPLES: Symbol = 1 << 17;
+/// The steps of a signature: window, multiple, MSS, scale, payload. A divisor is no step but a relation.
+pub(super) const STEPS: usize = 5;
 
-/// The symbol of a multiple: another one than that of any window.
+/// Set in the symbol of a multiple of the MSS, and of the MTU; beside it stands the factor.
+const OF_MSS: Symbol = 1 << 16;
+const OF_MTU: Symbol = 1 << 17;
+/// No multiple.
+const NO_MULTIPLE: Symbol = 0;
+
 fn multiple_symbol(multiple: Multiple) -> Symbol {
     match multiple {
-        Multiple::Mss(factor) => MSS_MULTIPLES | Symbol::from(factor),
-        Multiple::Mtu(factor) => MTU_MULTIPLES | Symbol::from(factor),
+        Multiple::Mss(factor) => OF_MSS | Symbol::from(factor),
+        Multiple::Mtu(factor) => OF_MTU | Symbol::from(factor),
     }
 }
 
@@ -28,134 +33,151 @@ fn step<T: Copy + Into<Symbol>>(field: Field<T>) -> Option<Symbol> {
     }
 }
 
-/// The steps of a signature: window, MSS, scale, payload. A divisor is no step but a relation.
-pub(super) fn path(signature: &P0fSignature) -> [Option<Symbol>; 4] {
-    let window = match signature.window {
-        Window::Any | Window::MultipleOf(_) => None,
-        Window::Is(window) => Some(window.into()),
-        Window::Times(multiple) => Some(multiple_symbol(multiple)),
+/// What a signature asks in each step.
+pub(super) fn path(signature: &P0fSignature) -> [Option<Symbol>; STEPS] {
+    let (window, multiple) = match signature.window {
+        Window::Any | Window::MultipleOf(_) => (None, None),
+        Window::Is(window) => (Some(window.into()), None),
+        Window::Times(multiple) => (None, Some(multiple_symbol(multiple))),
     };
-    [window, step(signature.mss), step(signature.window_scale), step(signature.payload)]
+    let P0fSignature { mss, window_scale, payload, .. } = *signature;
+    [window, multiple, step(mss), step(window_scale), step(payload)]
 }
 
-/// The symbols that are true of a packet, for each step.
-pub(super) struct Steps {
-    windows: [Symbol; 2],
-    mss: [Symbol; 1],
-    window_scale: [Symbol; 1],
-    payload: [Symbol; 1],
+/// What a packet has in each step.
+pub(super) fn symbols(seen: &P0f) -> [Symbol; STEPS] {
+    let multiple = seen.multiple.map_or(NO_MULTIPLE, multiple_symbol);
+    [seen.window.into(), multiple, seen.mss.into(), seen.window_scale.into(), seen.payload.into()]
 }
 
-impl Steps {
-    pub(super) fn of(seen: &P0f) -> Steps {
-        let window = Symbol::from(seen.window);
-        Steps {
-            // A window that is no multiple stands there twice: the second look-up is not made, see `as_slices`.
-            windows: [window, seen.multiple.map_or(window, multiple_symbol)],
-            mss: [seen.mss.into()],
-            window_scale: [seen.window_scale.into()],
-            payload: [seen.payload.into()],
-        }
+/// The number of a list of kinds that signatures in p0f's notation name.
+pub(super) type LayoutId = u32;
+
+/// The lists of kinds that signatures in p0f's notation name: all others are no SYN of theirs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layouts {
+    ids: hashbrown::HashMap<Kinds, LayoutId>,
+}
+
+impl Layouts {
+    /// The number of these kinds, a new one if they have none.
+    pub(super) fn number(&mut self, kinds: &Kinds) -> LayoutId {
+        // An entry takes more than a byte: the memory is full before the numbers end.
+        let next = LayoutId::try_from(self.ids.len()).unwrap_or(LayoutId::MAX);
+        *self.ids.entry(*kinds).or_insert(next)
     }
 
-    pub(super) fn as_slices(&self) -> [&[Symbol]; 4] {
-        let windows = match &self.windows {
-            [window, multiple] if window == multiple => self.windows.get(..1).unwrap_or_default(),
-            windows => windows,
-        };
-        [windows, &self.mss, &self.window_scale, &self.payload]
+    #[inline]
+    pub(super) fn get(&self, kinds: &Kinds) -> Option<LayoutId> {
+        self.ids.get(kinds).copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.ids.allocation_size()
     }
 }
 
 /// What is compared before the steps: whether there are any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
-    layout: OptionLayout,
-    version: IpVersion,
+    layout: LayoutId,
     quirks: Quirks,
+    version: IpVersion,
+    eol_padding: u8,
     ip_options_len: u8,
 }
 
+impl Head {
+    #[inline]
+    fn of(layout: LayoutId, seen: &P0f) -> Head {
+        let P0f { quirks, version, ip_options_len, .. } = *seen;
+        Head { layout, quirks, version, eol_padding: seen.layout.eol_padding(), ip_options_len }
+    }
+}
+
 impl Hash for Head {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let version = match self.version {
             IpVersion::V4 => 0,
             IpVersion::V6 => 1,
         };
-        let padding = self.layout.eol_padding();
-        let small = u32::from_be_bytes([0, version, padding, self.ip_options_len]);
+        let small = u32::from_be_bytes([0, version, self.eol_padding, self.ip_options_len]);
         state.write_u64(u64::from(self.quirks.bits()) << 32 | u64::from(small));
-        state.write(self.layout.kinds());
+        state.write_u32(self.layout);
     }
 }
 
 /// Signatures in p0f's notation, taken as they are written.
 #[derive(Debug, Clone)]
-pub(super) struct P0fTrie<V> {
-    roots: hashbrown::HashMap<Head, NodeId>,
-    trie: Trie<Rule<V>>,
+pub(super) struct Strict<V> {
+    roots: hashbrown::HashMap<Head, RootId>,
+    paths: Paths<STEPS>,
+    rules: Groups<Rule<V>>,
 }
 
-impl<V> Default for P0fTrie<V> {
+impl<V> Default for Strict<V> {
     fn default() -> Self {
-        P0fTrie { roots: hashbrown::HashMap::new(), trie: Trie::default() }
+        Strict { roots: hashbrown::HashMap::new(), paths: Paths::default(), rules: Groups::default() }
     }
 }
 
-impl<V> P0fTrie<V> {
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.roots.is_empty()
-    }
-
+impl<V> Strict<V> {
     pub(super) fn heap_bytes(&self) -> usize {
-        self.roots.allocation_size() + self.trie.heap_bytes()
+        self.roots.allocation_size() + self.paths.heap_bytes() + self.rules.heap_bytes()
     }
 }
 
-impl<V: Merge + Clone> P0fTrie<V> {
+impl<V: Merge + Clone> Strict<V> {
     #[inline]
-    pub(super) fn find(&self, seen: &P0f, found: &mut Found<'_, V>) {
-        let P0f { layout, version, quirks, ip_options_len, .. } = *seen;
-        if let Some(root) = self.roots.get(&Head { layout, version, quirks, ip_options_len }) {
-            let steps = Steps::of(seen);
-            self.trie.visit(*root, &steps.as_slices(), &mut |rules| found.add_rules(rules));
+    pub(super) fn find(&self, layout: LayoutId, seen: &Observation, found: &mut Found<'_, V>) {
+        if let Some(root) = self.roots.get(&Head::of(layout, seen.without_multiple())) {
+            let add = |group| found.add_rules(self.rules.get(group));
+            self.paths.visit(*root, &symbols(&seen.whole()), add);
         }
     }
 }
 
-/// A [`P0fTrie`] that is being built.
+/// A [`Strict`] that is being built.
 pub(super) struct Builder<V> {
-    roots: hashbrown::HashMap<Head, NodeId>,
+    roots: hashbrown::HashMap<Head, RootId>,
+    paths: paths::Builder<STEPS>,
     rules: Rules<V>,
 }
 
 impl<V> Default for Builder<V> {
     fn default() -> Self {
-        Builder { roots: hashbrown::HashMap::new(), rules: Rules::default() }
+        let (roots, paths) = (hashbrown::HashMap::new(), paths::Builder::default());
+        Builder { roots, paths, rules: Rules::default() }
     }
 }
 
 impl<V: Merge + Clone> Builder<V> {
-    pub(super) fn add(&mut self, signature: &P0fSignature, condition: Condition, value: V) {
+    pub(super) fn add(&mut self, layout: LayoutId, signature: &P0fSignature, condition: Condition, value: V) {
         let condition = condition.with_relations_of(signature);
-        for head in heads(signature) {
-            let root = *self.roots.entry(head).or_insert_with(|| self.rules.trie.root());
-            self.rules.put(root, &path(signature), condition.clone(), &value);
+        for head in heads(layout, signature) {
+            let root = *self.roots.entry(head).or_insert_with(|| self.paths.root());
+            let end = self.paths.end(root, &path(signature));
+            self.rules.put(end, condition.clone(), &value);
         }
     }
 
-    pub(super) fn freeze(mut self) -> P0fTrie<V> {
+    pub(super) fn freeze(mut self) -> Strict<V> {
         self.roots.shrink_to_fit();
-        P0fTrie { roots: self.roots, trie: self.rules.freeze() }
+        Strict { roots: self.roots, paths: self.paths.freeze(), rules: self.rules.freeze() }
     }
 }
 
 /// The heads of the packets that a signature matches. One for either version has two: in each of them without the quirks
 /// that it does not ask of that version.
-fn heads(signature: &P0fSignature) -> impl Iterator<Item = Head> + use<'_> {
-    let P0fSignature { layout, ip_options_len, quirks, .. } = *signature;
-    let head = move |version, quirks| Head { layout, version, quirks, ip_options_len };
+fn heads(layout: LayoutId, signature: &P0fSignature) -> impl Iterator<Item = Head> + use<'_> {
+    let P0fSignature { ip_options_len, quirks, .. } = *signature;
+    let eol_padding = signature.layout.eol_padding();
+    let head = move |version, quirks| Head { layout, quirks, version, eol_padding, ip_options_len };
     let versions = match signature.version {
         Field::Is(version) => [Some(head(version, quirks)), None],
         Field::Any => [IpVersion::V4, IpVersion::V6]
