@@ -28,7 +28,7 @@ const TABLE_V6: usize = 48 + 64;
 
 /// Bytes of the widest index of a table of IPv4 addresses, and from how many entries it can have that.
 const INDEX_V4: usize = 64 << 20;
-const INDEXED_V4: usize = 50_000;
+const INDEXED_V4: usize = 16_384;
 
 /// A limit and what is taken already.
 pub(super) struct Budget {
