@@ -23,6 +23,8 @@ const FRAMES: usize = 1 << 16;
 /// Frames that are judged between two looks at the clock: well below the time that the kernel leaves a thread alone.
 const PART: usize = 1 << 12;
 const PARTS: usize = FRAMES / PART;
+/// As many frames as fit the cache, with all that their look-ups read.
+const FEW: usize = 64;
 /// How often each frame is judged by each.
 const ROUNDS: usize = 40;
 
@@ -56,10 +58,23 @@ fn beside(
     if by_one != by_batch || by_one != by_peer {
         return Err(io::Error::other(format!("{name}: they do not drop the same frames: {drops:?}")));
     }
-    let [one, batch, other] = medians([(frames, one), (frames, batch), (frames, plain)]);
-    record(&format!("judge, {name}"), "synward", one, "ns")?;
-    record(&format!("judge_batch, {name}"), "synward", batch, "ns")?;
-    record(&format!("judge, {name}"), peer, other, "ns")
+    let [one_ns, batch_ns, other] = medians([(frames, one), (frames, batch), (frames, plain)]);
+    record(&format!("judge, {name}"), "synward", one_ns, "ns")?;
+    record(&format!("judge_batch, {name}"), "synward", batch_ns, "ns")?;
+    record(&format!("judge, {name}"), peer, other, "ns")?;
+    for (way, judge, peer) in
+        [("judge", one, "synward"), ("judge_batch", batch, "synward"), ("judge", plain, peer)]
+    {
+        record(&format!("{way}, {name}, all in the cache"), peer, in_cache(frames, judge), "ns")?;
+    }
+    Ok(())
+}
+
+/// Nanoseconds for a frame where nothing need be fetched from memory: what is left of a figure is waiting for memory.
+fn in_cache(frames: &Frames, judge: Judge<'_>) -> f64 {
+    let again: Judge<'_> = &|frames, part| part.step_by(FEW).map(|_| judge(frames, 0..FEW)).sum();
+    let [time] = medians([(frames, again)]);
+    time
 }
 
 /// Measures what it costs that the processor cannot guess which kind of frame comes next.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use synward_wire::{Located, Packet, Segment, SynFacts, locate};
+use synward_wire::{Located, Packet, Segment, SynFacts, likely_addresses, locate};
 
 use crate::bans::{Bans, Moment};
 use crate::rules::{RuleSet, Witness};
@@ -26,11 +26,15 @@ pub struct Snapshot {
     pub generation: u64,
 }
 
-/// Touches the first byte of each frame, so that all of them are on their way from memory before the first is read. Reading one
+/// Bytes of a frame that come from memory together.
+const CACHE_LINE: usize = 64;
+
+/// Touches the headers of each frame, so that all of them are on their way from memory before the first is read. Reading one
 /// takes so many instructions that the processor would not get to the second in the time that it waits.
 #[inline]
 fn fetch(frames: &[&[u8]]) {
-    black_box(frames.iter().filter_map(|frame| frame.first()).fold(0, |all, byte| all ^ byte));
+    let headers = frames.iter().flat_map(|frame| [frame.first(), frame.get(CACHE_LINE)]).flatten();
+    black_box(headers.fold(0, |all, byte| all ^ byte));
 }
 
 impl Snapshot {
@@ -57,8 +61,8 @@ impl Snapshot {
 
     /// As [`Snapshot::judge_seen`] of each frame in turn, handing the verdicts to `tell` in the same order.
     ///
-    /// [`BATCH`] frames at a time are fetched, then read, then their addresses are looked up, then they are judged: so the processor
-    /// waits for the memory of many look-ups at once.
+    /// [`BATCH`] frames at a time are fetched from memory, then what their addresses are looked up in, and then each is judged by
+    /// itself: so the processor waits for the memory of many frames at once.
     #[inline]
     pub fn judge_batch<'f>(
         &self,
@@ -75,13 +79,23 @@ impl Snapshot {
                 return;
             }
             fetch(&batch);
-            let located: ArrayVec<_, BATCH> = batch.iter().map(|frame| locate(frame)).collect();
-            let sets: ArrayVec<_, BATCH> =
-                located.iter().map(|located| self.list_set(direction, located)).collect();
-            for (located, set) in located.iter().zip(sets) {
-                tell(self.judge_located(direction, located, set, now, witness));
+            self.fetch_tables(direction, &batch);
+            for frame in batch {
+                tell(self.judge_seen(direction, frame, now, witness));
             }
         }
+    }
+
+    /// Looks up what most likely is the address of each frame, and forgets what it found: so all that the look-ups read is on its way
+    /// from memory at once.
+    #[inline]
+    fn fetch_tables(&self, direction: Direction, frames: &[&[u8]]) {
+        let addresses = frames.iter().filter_map(|frame| likely_addresses(frame));
+        let sets = addresses.filter_map(|(source, destination)| match direction {
+            Direction::In => self.rules.list_set(direction, source),
+            Direction::Out => self.rules.list_set(direction, destination),
+        });
+        black_box(sets.fold(0, |all, set| all ^ set.index()));
     }
 
     /// The lists that cover the address that the frame is judged by, if there is one.

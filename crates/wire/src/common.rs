@@ -4,6 +4,8 @@
 //! processor must guess is which of the two IP versions comes, and no more. Any other frame, and any that is damaged, is
 //! left to [`ethernet::locate`](crate::ethernet::locate), which reads every frame and finds the same in these.
 
+use std::net::IpAddr;
+
 use crate::ethernet::ethertype;
 use crate::packet::{IpHeader, protocol};
 use crate::{Oddity, Packet, Segment, ipv4};
@@ -55,6 +57,25 @@ impl<'a> Parts<'a> {
             header,
             header_len,
         }
+    }
+}
+
+/// What stands where an untagged frame has its source and its destination: a guess, good for fetching memory that the judgement
+/// will read, and for nothing else.
+#[inline]
+pub fn likely_addresses(frame: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let (&[.., high, low], packet) = frame.split_first_chunk::<14>()?;
+    match u16::from_be_bytes([high, low]) {
+        ethertype::IPV4 => {
+            let &[.., s0, s1, s2, s3, d0, d1, d2, d3] = packet.first_chunk::<20>()?;
+            Some(([s0, s1, s2, s3].into(), [d0, d1, d2, d3].into()))
+        }
+        ethertype::IPV6 => {
+            let (_, addresses) = packet.split_first_chunk::<8>()?;
+            let (source, rest) = addresses.split_first_chunk::<16>()?;
+            Some(((*source).into(), (*rest.first_chunk::<16>()?).into()))
+        }
+        _ => None,
     }
 }
 

@@ -44,6 +44,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 
+pub use common::likely_addresses;
 pub use link::Link;
 pub use oddity::Oddity;
 pub use packet::{Located, Packet};
