@@ -33,7 +33,9 @@
 //! # Ok::<(), synward_fingerprint::SignatureError>(())
 //! ```
 //!
-//! # The two notations
+//! # The notations
+//!
+//! p0f's is that of [`p0f`]. The other two:
 //!
 //! | | MuonFP | JA4T |
 //! |---|---|---|
