@@ -45,7 +45,9 @@ fn measure(lines: usize, name: &str) -> io::Result<()> {
     fs::create_dir_all(&folder.0)?;
     write_list(&folder.0.join("list"), lines)?;
     let config = folder.0.join("synward.toml");
-    let list = "[[list]]\nname = 'list'\nkind = 'ip'\naction = 'block'\nfile = 'list'\n";
+    // The changed list has a line more than ten million.
+    let list =
+        "[[list]]\nname = 'list'\nkind = 'ip'\naction = 'block'\nfile = 'list'\nmax_entries = 20_000_000\n";
     fs::write(&config, format!("[bridge]\noutside = 'a'\ninside = 'b'\nmode = 'enforce'\n{list}"))?;
 
     let (mut publisher, _workers) = Publisher::new(Snapshot::default(), 1);
