@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use synward_bench::prefixes::write_list;
 use synward_bench::record::record;
 use synward_bridge::Publisher;
 use synward_policy::{Config, Faults, ListNames, Resources, RuleSet, Snapshot};
@@ -43,7 +44,7 @@ impl Drop for Folder {
 fn measure(lines: usize, name: &str) -> io::Result<()> {
     let folder = Folder(env::temp_dir().join(format!("synward-reload-{}", std::process::id())));
     fs::create_dir_all(&folder.0)?;
-    write_list(&folder.0.join("list"), lines)?;
+    write_list(io::BufWriter::new(fs::File::create(folder.0.join("list"))?), lines)?;
     let config = folder.0.join("synward.toml");
     // The changed list has a line more than ten million.
     let list =
@@ -95,24 +96,6 @@ fn compile(in_force: &RuleSet, config: &Path) -> Result<Arc<RuleSet>, Faults> {
 
 fn append(file: &Path, text: &str) -> io::Result<()> {
     fs::OpenOptions::new().append(true).open(file)?.write_all(text.as_bytes())
-}
-
-/// 80 % addresses, 15 % of /24, 5 % of /16 to /27, all at random: the worst case for tables.
-fn write_list(file: &Path, lines: usize) -> io::Result<()> {
-    let mut random = fastrand::Rng::with_seed(4);
-    let mut out = io::BufWriter::new(fs::File::create(file)?);
-    for _ in 0..lines {
-        // Nothing below 1.0.0.0 nor above 223.255.255.255.
-        let length = match random.u32(0..100) {
-            0..80 => 32,
-            80..95 => 24,
-            _ => random.u32(16..=27),
-        };
-        let address = random.u32(1 << 24..224 << 24) & (u32::MAX << (32 - length));
-        let address = std::net::Ipv4Addr::from_bits(address);
-        if length == 32 { writeln!(out, "{address}")? } else { writeln!(out, "{address}/{length}")? }
-    }
-    out.flush()
 }
 
 /// The most memory that this process has had, in MiB.

@@ -1,5 +1,8 @@
 //! Prefixes by chance, the ranges they come to, and addresses to look up: the same in each run.
 
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+
 use fastrand::Rng;
 use num_traits::{CheckedShr, PrimInt, Unsigned};
 use synward_prefix::{Address, Range};
@@ -156,6 +159,21 @@ pub fn v4_clustered(count: usize) -> Set<u32> {
         32 => (rng.choice(&blocks).copied().unwrap_or_default() | u32::from(rng.u8(..)), 32),
         length => around(rng.u32(..), length),
     })
+}
+
+/// Writes so many lines of a list: the lengths of [`v4_random`], between 1.0.0.0 and 223.255.255.255.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_list(mut out: impl Write, lines: usize) -> io::Result<()> {
+    let mut rng = Rng::with_seed(4);
+    for _ in 0..lines {
+        let length = v4_length(&mut rng);
+        let (address, length) = around(rng.u32(1 << 24..224 << 24), length);
+        let address = Ipv4Addr::from_bits(address);
+        if length == 32 { writeln!(out, "{address}")? } else { writeln!(out, "{address}/{length}")? }
+    }
+    out.flush()
 }
 
 fn v4_length(rng: &mut Rng) -> u8 {

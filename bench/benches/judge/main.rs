@@ -1,6 +1,6 @@
 //! What the judgement of a frame costs, beside the plain composition of kept libraries that answers the same.
 //!
-//! The frames lie in 28 MiB of memory, each with a source of its own. All take turns at parts of them, each at another part, and
+//! The frames lie in 7 MiB of memory, each with a source of its own. All take turns at parts of them, each at another part, and
 //! a figure is the median over the parts: so what disturbs the machine disturbs all alike, and what stops one of them for
 //! milliseconds disturbs none.
 
@@ -19,14 +19,15 @@ use synward_policy::{Direction, Moment, Snapshot};
 
 const PREFIXES: usize = 1_000_000;
 const SIGNATURES: u32 = 10_000;
-const FRAMES: usize = 1 << 16;
+/// As many as a queue has buffers: seven times what the L2 of a core holds.
+const FRAMES: usize = 1 << 14;
 /// Frames that are judged between two looks at the clock: well below the time that the kernel leaves a thread alone.
 const PART: usize = 1 << 12;
 const PARTS: usize = FRAMES / PART;
 /// As many frames as fit the cache, with all that their look-ups read.
 const FEW: usize = 64;
 /// How often each frame is judged by each.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 160;
 
 fn main() -> io::Result<()> {
     let rules = Rules::new(PREFIXES, SIGNATURES)?;
