@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -19,9 +19,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, instructions, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e instructions demo fuzz
+	scripts/test lint unit e2e instructions test-tables-short demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -67,6 +67,12 @@ bench: ## the targets of the tables and of judge, with peers in the same run, to
 
 test-tables: ## ten million look-ups at one and ten million prefixes against prefix-trie
 	cargo test --release --locked --package synward-bench --test millions -- --ignored --test-threads=1
+
+# In the build that `make instructions` has made.
+test-tables-short: export CARGO_PROFILE_BENCH_LTO = off
+test-tables-short: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 4
+test-tables-short: ## the same at one million prefixes
+	cargo test --profile bench --locked --package synward-bench --test millions -- --ignored --test-threads=1 one_million
 
 clean: ## removes all that was built
 	cargo clean

@@ -52,8 +52,12 @@ impl<'a> Piece<'a> {
 
 /// Reads an entry, without blanks around it.
 pub(super) fn read(entry: &str, allow_wide: bool, notes: &mut Vec<EntryFault>) -> Result<Block, EntryFault> {
-    let block = exactly(entry, notes).map_err(|fault| meant(entry).unwrap_or(fault))?;
-    if allow_wide { Ok(block) } else { refuse_wide(block, entry) }
+    let mut of_entry = Vec::new();
+    let block = exactly(entry, &mut of_entry).map_err(|fault| meant(entry).unwrap_or(fault))?;
+    let block = if allow_wide { block } else { refuse_wide(block, entry)? };
+    // Of an entry that is refused no more is said than why.
+    notes.append(&mut of_entry);
+    Ok(block)
 }
 
 /// Reads an entry, as wide as it may be.
@@ -177,6 +181,7 @@ fn refuse_mapped(address: IpAddr, length: Option<u32>, written: Piece<'_>) -> Re
     let Some(v4) = v6.to_ipv4_mapped() else { return Ok(()) };
     let help = match length.map(|length| length.checked_sub(96)) {
         None => format!("write {v4}"),
+        Some(Some(0)) => "this is the whole of IPv4, from a list of bogons: leave it out".to_owned(),
         Some(Some(length)) => format!("write {v4}/{length}"),
         Some(None) => "write addresses and prefixes of IPv4 as such".to_owned(),
     };

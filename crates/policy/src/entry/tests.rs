@@ -59,6 +59,8 @@ fn host_bits_are_masked_with_a_warning() {
 #[test]
 fn a_slip_of_the_pen_blocks_nobody() {
     assert!(fault("1.2.3.4/0").contains("allow_wide"));
+    let entries = Entries::parse(&list(Kind::Ip, false), b"1.2.3.4/0\n192.0.2.1").unwrap();
+    assert_eq!((entries.refused.lines, entries.warnings.len()), (1, 0), "no advice to write 0.0.0.0/0");
     assert!(fault("2000::/3").contains("/3 covers too much"));
     assert!(Entries::parse(&list(Kind::Ip, true), b"0.0.0.0/0\n::/0").is_ok());
     assert_eq!(prefixes("10.0.0.0/8")[0].0, "10.0.0.0/8");
@@ -104,7 +106,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("1.02.3.4-1.2.3.5", "test.txt:1:1", "leading zeros"),
     ("fe80::1%eth0", "test.txt:1:1", "zone"),
     ("::ffff:192.0.2.1", "test.txt:1:1", "write 192.0.2.1"),
-    ("::ffff:0:0/96", "test.txt:1:1", "write 0.0.0.0/0"),
+    ("::ffff:0:0/96", "test.txt:1:1", "leave it out"),
     ("::ffff:192.0.2.0/120", "test.txt:1:1", "write 192.0.2.0/24"),
     ("::1 - ::ffff:192.0.2.1", "test.txt:1:7", "write 192.0.2.1"),
     ("192.0.2.9-192.0.2.1", "test.txt:1:11", "write 192.0.2.1-192.0.2.9"),
