@@ -1,8 +1,8 @@
 //! Paths whose every step leads on by one value, or by any.
 
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::groups::GroupId;
 
@@ -18,14 +18,16 @@ pub(super) type Symbol = u32;
 /// root, one look-up of the values that a SYN has in those steps finds the only path of that form which it can take: at
 /// most 2^N look-ups, none of which waits for another.
 ///
-/// All ends are in one hash map, since an attacker who chooses the symbols chooses among what was stored before: how
-/// far a look-up probes was settled when the map was built. The hash is keyed at random, so that who writes a list
-/// cannot settle it either.
+/// All ends are in one hash table, since an attacker who chooses the symbols chooses among what was stored before: how
+/// far a look-up probes was settled when the table was built. The hash is keyed at random, so that who writes a list
+/// cannot settle it either. It is the sum of the hashes of root and steps: each is computed once for a SYN, whatever the
+/// number of forms.
 #[derive(Debug, Clone)]
 pub(super) struct Paths<const N: usize> {
     /// For each root its forms, as bits.
     forms: Box<[u32]>,
-    ends: HashMap<End<N>, GroupId>,
+    ends: HashTable<(End<N>, GroupId)>,
+    hasher: DefaultHashBuilder,
 }
 
 /// A path from its root, as a whole.
@@ -44,32 +46,48 @@ impl<const N: usize> End<N> {
         End { root, form, symbols: path.map(Option::unwrap_or_default) }
     }
 
-    /// The path of this form that these values take.
+    /// Whether it is the path of this form that these values take.
     #[inline]
-    fn taken(root: RootId, form: u32, seen: &[Symbol; N]) -> Self {
-        let mut left = form;
-        let symbols = seen.map(|symbol| {
-            let is_asked = left & 1;
-            left >>= 1;
-            symbol * is_asked
-        });
-        End { root, form, symbols }
+    fn is_taken(&self, root: RootId, form: u32, seen: &[Symbol; N]) -> bool {
+        let mut differ = (self.root ^ root) | (self.form ^ form);
+        for (step, (symbol, seen)) in self.symbols.iter().zip(seen).enumerate() {
+            differ |= (symbol ^ seen) & asked(form, step) as Symbol;
+        }
+        differ == 0
     }
 }
 
-impl<const N: usize> Hash for End<N> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from(self.root) << 32 | u64::from(self.form));
-        for pair in self.symbols.chunks(2) {
-            state.write_u64(pair.iter().fold(0, |pair, symbol| pair << 32 | u64::from(*symbol)));
-        }
+/// All bits where a form asks for a value in this step, none where it does not.
+#[inline]
+fn asked(form: u32, step: usize) -> u64 {
+    u64::from(form >> step & 1).wrapping_neg()
+}
+
+/// What a root adds to the hash of its paths.
+#[inline]
+fn hash_of_root(hasher: &DefaultHashBuilder, root: RootId) -> u64 {
+    hasher.hash_one(u64::from(root) << 32)
+}
+
+/// What each step adds to the hash of the paths that go by its symbol.
+#[inline]
+fn hashes_of_steps<const N: usize>(hasher: &DefaultHashBuilder, symbols: &[Symbol; N]) -> [u64; N] {
+    let mut hashes = [0; N];
+    for ((step, hash), symbol) in (1..).zip(&mut hashes).zip(symbols) {
+        *hash = hasher.hash_one(u64::from(*symbol) << 32 | step);
     }
+    hashes
+}
+
+/// The hash of a path of this form.
+#[inline]
+fn hash<const N: usize>(root: u64, form: u32, steps: &[u64; N]) -> u64 {
+    steps.iter().enumerate().fold(root, |sum, (step, hash)| sum.wrapping_add(hash & asked(form, step)))
 }
 
 impl<const N: usize> Default for Paths<N> {
     fn default() -> Self {
-        Paths { forms: Box::default(), ends: HashMap::new() }
+        Builder::default().freeze()
     }
 }
 
@@ -78,8 +96,14 @@ impl<const N: usize> Paths<N> {
     #[inline]
     pub(super) fn visit(&self, root: RootId, seen: &[Symbol; N], mut visit: impl FnMut(GroupId)) {
         let mut forms = self.forms.get(root as usize).copied().unwrap_or_default();
+        if forms == 0 {
+            return;
+        }
+        let (start, steps) = (hash_of_root(&self.hasher, root), hashes_of_steps(&self.hasher, seen));
         while forms != 0 {
-            if let Some(group) = self.ends.get(&End::taken(root, forms.trailing_zeros(), seen)) {
+            let form = forms.trailing_zeros();
+            let found = self.ends.find(hash(start, form, &steps), |(end, _)| end.is_taken(root, form, seen));
+            if let Some((_, group)) = found {
                 visit(*group);
             }
             forms &= forms - 1;
@@ -99,7 +123,13 @@ impl<const N: usize> Paths<N> {
 #[derive(Debug, Default)]
 pub(super) struct Builder<const N: usize> {
     forms: Vec<u32>,
-    ends: HashMap<End<N>, GroupId>,
+    ends: HashTable<(End<N>, GroupId)>,
+    hasher: DefaultHashBuilder,
+}
+
+/// The hash of a whole path.
+fn hash_of<const N: usize>(hasher: &DefaultHashBuilder, end: &End<N>) -> u64 {
+    hash(hash_of_root(hasher, end.root), end.form, &hashes_of_steps(hasher, &end.symbols))
 }
 
 impl<const N: usize> Builder<N> {
@@ -117,12 +147,15 @@ impl<const N: usize> Builder<N> {
             *forms |= 1 << end.form;
         }
         let next = GroupId::try_from(self.ends.len()).unwrap_or(GroupId::MAX);
-        *self.ends.entry(end).or_insert(next)
+        let Self { ends, hasher, .. } = self;
+        let (same, rehash) = (|(known, _): &_| *known == end, |(end, _): &_| hash_of(hasher, end));
+        ends.entry(hash_of(hasher, &end), same, rehash).or_insert((end, next)).get().1
     }
 
     pub(super) fn freeze(mut self) -> Paths<N> {
-        self.ends.shrink_to_fit();
-        Paths { forms: self.forms.into(), ends: self.ends }
+        let Self { ends, hasher, .. } = &mut self;
+        ends.shrink_to_fit(|(end, _)| hash_of(hasher, end));
+        Paths { forms: self.forms.into(), ends: self.ends, hasher: self.hasher }
     }
 }
 
