@@ -57,6 +57,7 @@ impl Kinds {
     }
 
     /// The kinds, first on the wire first.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
@@ -78,6 +79,7 @@ impl Kinds {
 }
 
 impl Hash for Kinds {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_slice().hash(state);
     }

@@ -1,6 +1,8 @@
 //! The signatures in one notation of four fields: MuonFP's, or JA4T's.
 
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::condition::Condition;
 use super::gapped::{self, Gapped};
@@ -57,26 +59,28 @@ struct Tuple {
     values: Values,
 }
 
-impl Hash for Tuple {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Seen { kinds: &self.kinds, values: self.values }.hash(state);
+impl Tuple {
+    #[inline]
+    fn is(&self, seen: &Seen<'_>) -> bool {
+        self.values == seen.values && self.kinds == *seen.kinds
     }
 }
 
-impl Hash for Seen<'_> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Each is below 2^17.
-        state.write_u64(self.values.iter().fold(0, |values, value| values << 17 | u64::from(*value)));
-        state.write(self.kinds.as_slice());
-    }
+/// What kinds add to the hash of a tuple: alone they are that of their root.
+#[inline]
+fn hash_of_kinds(hasher: &DefaultHashBuilder, kinds: &Kinds) -> u64 {
+    hasher.hash_one(kinds)
 }
 
-impl hashbrown::Equivalent<Tuple> for Seen<'_> {
-    #[inline]
-    fn equivalent(&self, tuple: &Tuple) -> bool {
-        self.values == tuple.values && *self.kinds == tuple.kinds
-    }
+/// What the values add to it.
+#[inline]
+fn hash_of_values(hasher: &DefaultHashBuilder, values: &Values) -> u64 {
+    // Each is below 2^17.
+    hasher.hash_one(values.iter().fold(0, |values, value| values << 17 | u64::from(*value)))
+}
+
+fn hash_of_tuple(hasher: &DefaultHashBuilder, Tuple { kinds, values }: &Tuple) -> u64 {
+    hash_of_kinds(hasher, kinds).wrapping_add(hash_of_values(hasher, values))
 }
 
 /// What a signature asks of a fingerprint.
@@ -134,9 +138,11 @@ pub(super) type Path = [Option<Symbol>; 3];
 /// Signatures of one notation that are all looked up by the same kinds.
 #[derive(Debug, Clone)]
 struct View<V> {
-    exact: hashbrown::HashMap<Tuple, V>,
+    exact: HashTable<(Tuple, V)>,
     /// The root of each layout without gaps.
-    roots: hashbrown::HashMap<Kinds, RootId>,
+    roots: HashTable<(Kinds, RootId)>,
+    /// Keyed at random, and the same for both: the kinds of a SYN are hashed once.
+    hasher: DefaultHashBuilder,
     paths: Paths<3>,
     rules: Groups<Rule<V>>,
     gapped: Gapped<V>,
@@ -145,8 +151,9 @@ struct View<V> {
 impl<V> Default for View<V> {
     fn default() -> Self {
         View {
-            exact: hashbrown::HashMap::new(),
-            roots: hashbrown::HashMap::new(),
+            exact: HashTable::new(),
+            roots: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             paths: Paths::default(),
             rules: Groups::default(),
             gapped: Gapped::default(),
@@ -169,12 +176,14 @@ impl<V> View<V> {
 impl<V: Merge + Clone> View<V> {
     #[inline]
     fn find(&self, seen: &Seen<'_>, found: &mut Found<'_, V>) {
+        let kinds = hash_of_kinds(&self.hasher, seen.kinds);
+        let tuple = kinds.wrapping_add(hash_of_values(&self.hasher, &seen.values));
         if found.is_syn
-            && let Some(value) = self.exact.get(seen)
+            && let Some((_, value)) = self.exact.find(tuple, |(tuple, _)| tuple.is(seen))
         {
             found.add(value);
         }
-        if let Some(root) = self.roots.get(seen.kinds) {
+        if let Some((_, root)) = self.roots.find(kinds, |(kinds, _)| kinds == seen.kinds) {
             self.paths.visit(*root, &seen.values, |group| found.add_rules(self.rules.get(group)));
         }
         self.gapped.find(seen.kinds.as_slice(), &seen.values, found);
@@ -243,8 +252,9 @@ impl<V: Merge + Clone> ViewsBuilder<V> {
 
 /// A [`View`] that is being built.
 struct Builder<V> {
-    exact: hashbrown::HashMap<Tuple, V>,
-    roots: hashbrown::HashMap<Kinds, RootId>,
+    exact: HashTable<(Tuple, V)>,
+    roots: HashTable<(Kinds, RootId)>,
+    hasher: DefaultHashBuilder,
     paths: paths::Builder<3>,
     rules: Rules<V>,
     gapped: gapped::Builder<V>,
@@ -253,8 +263,9 @@ struct Builder<V> {
 impl<V> Default for Builder<V> {
     fn default() -> Self {
         Builder {
-            exact: hashbrown::HashMap::new(),
-            roots: hashbrown::HashMap::new(),
+            exact: HashTable::new(),
+            roots: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             paths: paths::Builder::default(),
             rules: Rules::default(),
             gapped: gapped::Builder::default(),
@@ -265,11 +276,9 @@ impl<V> Default for Builder<V> {
 impl<V: Merge + Clone> Builder<V> {
     fn add(&mut self, asked: Asked, condition: Condition, value: V) {
         match (asked.exact(), asked.layout.listed()) {
-            (Some(tuple), _) if condition.is_none() => {
-                self.exact.entry(tuple).and_modify(|known| known.merge(&value)).or_insert(value);
-            }
+            (Some(tuple), _) if condition.is_none() => self.add_exact(tuple, value),
             (_, Some(kinds)) => {
-                let root = *self.roots.entry(kinds).or_insert_with(|| self.paths.root());
+                let root = self.root(kinds);
                 let end = self.paths.end(root, &asked.values);
                 self.rules.put(end, condition, &value);
             }
@@ -277,12 +286,31 @@ impl<V: Merge + Clone> Builder<V> {
         }
     }
 
+    fn add_exact(&mut self, tuple: Tuple, value: V) {
+        let Self { exact, hasher, .. } = self;
+        let (same, rehash) =
+            (|(known, _): &_| *known == tuple, |(tuple, _): &_| hash_of_tuple(hasher, tuple));
+        let entry = exact.entry(hash_of_tuple(hasher, &tuple), same, rehash);
+        entry.and_modify(|(_, known)| known.merge(&value)).or_insert((tuple, value));
+    }
+
+    /// The root of a layout, a new one where it has none.
+    fn root(&mut self, kinds: Kinds) -> RootId {
+        let Self { roots, hasher, paths, .. } = self;
+        let (same, rehash) =
+            (|(known, _): &_| *known == kinds, |(kinds, _): &_| hash_of_kinds(hasher, kinds));
+        let entry = roots.entry(hash_of_kinds(hasher, &kinds), same, rehash);
+        entry.or_insert_with(|| (kinds, paths.root())).get().1
+    }
+
     fn freeze(mut self) -> View<V> {
-        self.exact.shrink_to_fit();
-        self.roots.shrink_to_fit();
+        let Self { exact, roots, hasher, .. } = &mut self;
+        exact.shrink_to_fit(|(tuple, _)| hash_of_tuple(hasher, tuple));
+        roots.shrink_to_fit(|(kinds, _)| hash_of_kinds(hasher, kinds));
         View {
             exact: self.exact,
             roots: self.roots,
+            hasher: self.hasher,
             paths: self.paths.freeze(),
             rules: self.rules.freeze(),
             gapped: self.gapped.freeze(),
