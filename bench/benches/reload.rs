@@ -71,6 +71,13 @@ fn measure(lines: usize, name: &str) -> io::Result<()> {
     record(&row(" lines, reload of a changed list"), "synward", took, "s")?;
     record(&row(" lines, peak memory of a reload"), "synward", peak()?, "MiB")?;
     record(&row(" lines, memory before that reload"), "synward", before, "MiB")?;
+    let old_and_new = before + mebibytes(publisher.current().rules.memory_usage());
+    record(
+        &row(" lines, peak of a reload against old and new rules"),
+        "synward",
+        peak()? / old_and_new,
+        "x",
+    )?;
     publisher.reap();
     let began = Instant::now();
     publisher.reap();

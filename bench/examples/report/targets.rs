@@ -43,6 +43,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("10 M lines to a snapshot", AtMost(3.0, "s")),
     ("10 M lines, peak memory", AtMost(1536.0, "MiB")),
     ("1 M lines to a snapshot", AtMost(0.4, "s")),
+    ("10 M lines, peak of a reload against old and new rules", AtMost(1.3, "x")),
     ("10 M prefixes swapped in, frames lost", AtMost(0.0, "frames")),
     ("10 M prefixes swapped in, longest worker loop", Told),
     ("nft, 1 M, loading", Beside("nft")),
