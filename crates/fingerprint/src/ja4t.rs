@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Ja4tSignature;
 use crate::kinds::{EOL, Kinds, MSS, NOP, WINDOW_SCALE, within_header};
 use crate::options::WellFormed;
+use crate::p0f::SACK;
 
 /// A SYN as JA4T sees it, displayed as `window_kinds_mss_scale`, in the form of FoxIO's Wireshark plugin.
 ///
@@ -52,7 +53,7 @@ impl Ja4t {
         let mut rest = within_header(options);
         while let Some((option, after)) = split_option(rest) {
             seen.take(option);
-            rest = after;
+            rest = if is_cut_sack(option) { &[] } else { after };
         }
         seen.take_zeros(rest);
         seen
@@ -84,6 +85,12 @@ fn split_option(rest: &[u8]) -> Option<(&[u8], &[u8])> {
         [_, length, ..] if *length >= 2 => rest.split_at_checked(usize::from(*length)),
         _ => None,
     }
+}
+
+/// Whether this is a SACK without room for one block of 8 bytes (RFC 2018 section 3): the reference program lists it, and gives up
+/// what follows.
+fn is_cut_sack(option: &[u8]) -> bool {
+    option.first() == Some(&SACK) && option.len() < 10
 }
 
 impl fmt::Display for Ja4t {

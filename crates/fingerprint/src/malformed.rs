@@ -1,8 +1,13 @@
 //! Where and how an option list is malformed.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::kinds::{EOL, NOP, wire_size, within_header};
+use crate::p0f::SACK;
+
+/// Bytes of a SACK of one block to four (RFC 2018 section 3).
+const SACK_SIZES: RangeInclusive<usize> = 10..=34;
 
 /// The first option of a list that is malformed: which, where and how. What follows it cannot be trusted to be
 /// options at all, so no other is looked for.
@@ -37,7 +42,7 @@ pub enum Fault {
     /// The length leads past the end of the list.
     PastEnd,
     /// The length fits, and is not the one that options of this kind have: 4 for MSS (RFC 9293), 3 for window scale
-    /// and 10 for timestamps (RFC 7323), 2 for SACK permitted (RFC 2018).
+    /// and 10 for timestamps (RFC 7323), 2 for SACK permitted and 10 to 34 for SACK (RFC 2018).
     WrongLength,
 }
 
@@ -72,6 +77,7 @@ fn next(rest: &[u8]) -> Result<&[u8], Fault> {
     match wire_size(kind) {
         _ if len < 2 => Err(Fault::LengthBelowTwo),
         Some(size) if len != size => Err(Fault::WrongLength),
+        None if kind == SACK && !SACK_SIZES.contains(&len) => Err(Fault::WrongLength),
         _ => Ok(following),
     }
 }

@@ -88,8 +88,7 @@ proptest! {
         prop_assert_eq!(Malformed::of(&options).is_none(), options_well_formed(&options));
     }
 
-    /// p0f too has a quirk for it. It sees more in a list, as SACK in a SYN, but it never overlooks a fault in the
-    /// first 24 options.
+    /// p0f too has a quirk for it. It never overlooks a fault in the first 24 options.
     #[test]
     fn what_is_malformed_is_bad_to_p0f(options in common::any_options()) {
         prop_assume!(Malformed::of(&options).is_some());

@@ -187,12 +187,13 @@ mod option {
     pub(super) const MAXIMUM_SEGMENT_SIZE: u8 = 2;
     pub(super) const WINDOW_SCALE: u8 = 3;
     pub(super) const SACK_PERMITTED: u8 = 4;
+    pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
 }
 
 /// Whether a SYN's option list is well formed: every option up to the end of the list has a length of at
-/// least 2 and fits, and maximum segment size, window scale, SACK permitted and timestamps have the one
-/// length of their RFC (9293, 7323, 2018). What follows the end-of-list option is padding and may be
+/// least 2 and fits, and maximum segment size, window scale, SACK permitted, SACK and timestamps have a
+/// length that their RFC gives them (9293, 7323, 2018). What follows the end-of-list option is padding and may be
 /// anything.
 ///
 /// ```
@@ -225,6 +226,7 @@ const fn lengths(kind: u8) -> (u8, u8) {
         option::MAXIMUM_SEGMENT_SIZE => (4, 4),
         option::WINDOW_SCALE => (3, 3),
         option::SACK_PERMITTED => (2, 2),
+        option::SACK => (10, 34),
         option::TIMESTAMPS => (10, 10),
         _ => (2, u8::MAX),
     }

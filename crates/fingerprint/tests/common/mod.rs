@@ -31,7 +31,8 @@ pub(crate) fn option() -> impl Strategy<Value = Vec<u8>> {
         2 => any::<u8>().prop_map(|shift| vec![3, 3, shift]),
         1 => Just(vec![4, 2]),
         1 => any::<[u8; 8]>().prop_map(|stamps| [vec![8, 10], stamps.to_vec()].concat()),
-        1 => (select(vec![5u8, 19, 30, 34, 64, 253, 255]), vec(any::<u8>(), 0..6))
+        1 => any::<[u8; 8]>().prop_map(|block| [vec![5, 10], block.to_vec()].concat()),
+        1 => (select(vec![19u8, 30, 34, 64, 253, 255]), vec(any::<u8>(), 0..6))
             .prop_map(|(kind, data)| [vec![kind, data.len() as u8 + 2], data].concat()),
     ]
 }

@@ -336,6 +336,8 @@ proptest! {
             .iter()
             .flat_map(|(kind, value)| match kind {
                 1 => vec![1],
+                // Of one block to four.
+                5 => [&[5, 10 + 8 * (value.len() as u8 % 4)], &[0; 8].repeat(value.len() % 4 + 1)[..]].concat(),
                 _ => [&[*kind, value.len() as u8 + 2], &value[..]].concat(),
             })
             .collect();

@@ -129,7 +129,7 @@ fn well_formed_option_lists() {
 
 #[test]
 fn malformed_option_lists() {
-    let lists: [&[u8]; 10] = [
+    let lists: [&[u8]; 12] = [
         &[2],
         &[2, 4, 5],
         &[1, 1, 8],
@@ -139,6 +139,8 @@ fn malformed_option_lists() {
         &[2, 3, 5, 1],
         &[3, 4, 7, 0],
         &[4, 3, 0, 0],
+        &[5, 2],
+        &[5, 6, 0, 0, 0, 0],
         &[8, 9, 0, 0, 0, 1, 0, 0, 0, 0],
     ];
     for list in lists {
