@@ -164,29 +164,46 @@ mod tests {
         assert!(masks(&[Vec::new()]).is_empty());
     }
 
+    /// Checks each address up to 70 by asking every span.
+    fn each_address_gets_its_lists<A: Address + From<u8> + std::fmt::Debug>(
+        lists: &[Vec<(u8, u8)>],
+    ) -> Result<(), TestCaseError> {
+        let span = |&(a, b): &(u8, u8)| Span { start: A::from(a.min(b)), end: A::from(a.max(b)), line: 1 };
+        let sorted = |list: &Vec<(u8, u8)>| {
+            let mut spans: Vec<_> = list.iter().map(span).collect();
+            spans.sort_by_key(|span| (span.start, Reverse(span.end)));
+            spans
+        };
+        let lists: Vec<_> = lists.iter().map(sorted).collect();
+        let mask = |members: &Members| members.places().map(|place| 1 << place).sum();
+        let ranges = sweep(lists.iter().map(Vec::as_slice).enumerate(), mask);
+        for address in (0..70).map(A::from) {
+            let covers = |spans: &&Vec<Span<A>>| spans.iter().any(|s| s.start <= address && address <= s.end);
+            let expected: u32 = (0..).zip(&lists).filter(|(_, list)| covers(list)).map(|(n, _)| 1 << n).sum();
+            let found = ranges.iter().find(|range| range.start <= address && address <= range.end);
+            prop_assert_eq!(found.map_or(0, |range| range.value), expected, "{:?}", address);
+        }
+        // No cut without a change.
+        for pair in ranges.windows(2) {
+            prop_assert!(pair[0].end < pair[1].start);
+            prop_assert!(pair[0].end.after() != Some(pair[1].start) || pair[0].value != pair[1].value);
+        }
+        Ok(())
+    }
+
+    fn lists() -> impl Strategy<Value = Vec<Vec<(u8, u8)>>> {
+        prop::collection::vec(prop::collection::vec((0u8..64, 0u8..64), 0..8), 0..6)
+    }
+
     proptest! {
         #[test]
-        fn each_address_gets_exactly_the_lists_that_cover_it(
-            lists in prop::collection::vec(prop::collection::vec((0u32..64, 0u32..64), 0..8), 0..6),
-        ) {
-            let sorted = |list: Vec<(u32, u32)>| {
-                let mut spans: Vec<_> = list.into_iter().map(|(a, b)| span(a.min(b), a.max(b))).collect();
-                spans.sort_by_key(|span| (span.start, Reverse(span.end)));
-                spans
-            };
-            let lists: Vec<_> = lists.into_iter().map(sorted).collect();
-            let ranges = masks(&lists);
-            for address in 0..70 {
-                let covers = |spans: &&Vec<Span<u32>>| spans.iter().any(|s| s.start <= address && address <= s.end);
-                let expected: u32 = (0..).zip(&lists).filter(|(_, list)| covers(list)).map(|(n, _)| 1 << n).sum();
-                let found = ranges.iter().find(|(start, end, _)| *start <= address && address <= *end);
-                prop_assert_eq!(found.map_or(0, |range| range.2), expected);
-            }
-            // No cut without a change.
-            for pair in ranges.windows(2) {
-                prop_assert!(pair[0].1 < pair[1].0);
-                prop_assert!(pair[0].1 + 1 < pair[1].0 || pair[0].2 != pair[1].2);
-            }
+        fn each_ipv4_address_gets_exactly_the_lists_that_cover_it(lists in lists()) {
+            each_address_gets_its_lists::<u32>(&lists)?;
+        }
+
+        #[test]
+        fn each_ipv6_address_gets_exactly_the_lists_that_cover_it(lists in lists()) {
+            each_address_gets_its_lists::<u128>(&lists)?;
         }
     }
 }
