@@ -642,4 +642,42 @@ fn rules_that_would_take_too_much_memory_are_refused_and_what_to_type_is_told() 
     let in_force = recompile(&none, &folder, &mut ListNames::default(), None).unwrap().rules;
     assert!(fault(&in_force, in_force.memory_usage() as u64 + 10_000).is_err());
     assert_eq!(fault(&in_force, in_force.memory_usage() as u64 + 100_000), Ok(()));
+    // Also where the new rules alone would fit.
+    fs::write(folder.0.join("b"), lines.replace("192.0", "192.1")).unwrap();
+    let alone = (1..1024).map(|kib| kib << 10).find(|memory| fault(&none, *memory).is_ok()).unwrap();
+    assert!(fault(&in_force, alone).is_err());
+}
+
+#[test]
+fn the_index_is_counted_once_for_all_lists_of_a_direction() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    let lines = |second: u8, count: u32| -> String {
+        (0..count).map(|n| format!("10.{second}.{}.{}\n", n / 200, n % 200)).collect()
+    };
+    let mut accepts = |count, mebibytes: u64| {
+        fs::write(folder.0.join("a"), lines(1, count)).unwrap();
+        fs::write(folder.0.join("b"), lines(2, count)).unwrap();
+        recompile(&RuleSet::default(), &folder, &mut names, Some(mebibytes << 20)).is_ok()
+    };
+    // Each list long enough for the wide index of 64 MiB; then both together.
+    assert!(accepts(20_000, 80));
+    assert!(!accepts(20_000, 60) && !accepts(10_000, 60));
+    assert!(accepts(5_000, 60));
+}
+
+#[test]
+fn signatures_take_memory_too() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    let lines: String = (0..10_000).map(|n| format!("{n}:2:1460:\n")).collect();
+    fs::write(folder.0.join("s"), lines).unwrap();
+    let list = "[[list]]\nname = 's'\nfile = 's'\nkind = 'fingerprint'\naction = 'block'\n";
+    let text = format!("[bridge]\noutside = 'a'\ninside = 'b'\n{ENFORCE}\n{list}");
+    let config = Config::parse(&folder.0.join("synward.toml"), &text).unwrap();
+    let mut compile = |mebibytes: u64| {
+        let resources = Resources { more_threads: 0, memory: Some(mebibytes << 20) };
+        RuleSet::default().recompile(&config, &mut names, resources)
+    };
+    assert!(compile(4).unwrap_err().to_string().contains("list s would take"));
+    let rules = compile(16).unwrap().rules;
+    assert!((2 << 20..16 << 20).contains(&rules.memory_usage()), "{}", rules.memory_usage());
 }

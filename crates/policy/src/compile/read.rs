@@ -70,10 +70,13 @@ impl Source {
         covering
     }
 
-    /// Bytes of heap that its addresses and their index hold.
+    /// Bytes of heap that its entries and their index hold.
     pub(crate) fn memory_usage(&self) -> usize {
-        let addresses = self.addresses().map_or(0, Addresses::memory_usage);
-        addresses + self.read.v4.memory_usage() + self.read.v6.memory_usage()
+        let entries = match &self.read.entries.content {
+            Content::Ip(addresses) => addresses.memory_usage(),
+            Content::Fingerprint(signatures) => size_of_val(&**signatures),
+        };
+        entries + self.read.v4.memory_usage() + self.read.v6.memory_usage()
     }
 }
 
