@@ -60,6 +60,14 @@ fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+/// The text with its control characters in words: it may quote a list, and nobody who writes one is to write to a terminal.
+fn printable(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() && c != '\n' { c.escape_unicode().to_string() } else { c.to_string() }
+    };
+    text.chars().map(escape).collect()
+}
+
 impl Diagnostic {
     /// A fault of a whole file.
     pub fn file(file: &Path, message: impl Into<String>) -> Self {
@@ -91,7 +99,7 @@ impl Diagnostic {
             report = report.element(annotate_snippets::Origin::path(path.as_str()));
         }
         if let Some(help) = &self.help {
-            report = report.element(Level::HELP.message(help.as_str()));
+            report = report.element(Level::HELP.message(printable(help)));
         }
         Renderer::plain().render(&[report])
     }
@@ -174,6 +182,14 @@ mod tests {
         assert!(shown.contains("lists/x.txt:2:10"), "{shown}");
         assert!(shown.contains("^^"), "{shown}");
         assert!(shown.contains("help: at most 32"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_list_holds_does_not_reach_the_terminal_as_it_is() {
+        let place = Place::in_line(1, "\u{1b}[31mred", 0..5);
+        let shown =
+            Diagnostic::at(Path::new("x"), place, "no \u{1b}[31mred").with_help("write \u{1b}]0;red\u{7}");
+        assert!(!shown.to_string().contains(['\u{1b}', '\u{7}']), "{shown:?}");
     }
 
     #[test]

@@ -649,6 +649,23 @@ fn rules_that_would_take_too_much_memory_are_refused_and_what_to_type_is_told() 
 }
 
 #[test]
+fn a_list_that_is_to_be_read_otherwise_is_parsed_again_though_its_file_is_as_before() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    fs::write(folder.0.join("a"), "192.0.2.1\n192.0.2.2\n8.0.0.0/7\n").unwrap();
+    let mut compile = |in_force: &RuleSet, settings: &str| {
+        let list = format!("[[list]]\nname = 'a'\nfile = 'a'\n{BLOCK}\n{settings}");
+        let text = format!("[bridge]\noutside = 'a'\ninside = 'b'\n{ENFORCE}\n{list}");
+        let config = Config::parse(&folder.0.join("synward.toml"), &text).unwrap();
+        in_force.recompile(&config, &mut names, Resources::default())
+    };
+    let wide = compile(&RuleSet::default(), "allow_wide = true").unwrap();
+    assert_eq!((wide.rules.lists()[0].entries, wide.refused.len()), (3, 0));
+    let narrow = compile(&wide.rules, "").unwrap();
+    assert_eq!((narrow.rules.lists()[0].entries, narrow.refused.len()), (2, 1));
+    assert!(compile(&wide.rules, "allow_wide = true\nmax_entries = 2").is_err());
+}
+
+#[test]
 fn the_index_is_counted_once_for_all_lists_of_a_direction() {
     let (folder, mut names) = (Folder::new(), ListNames::default());
     let lines = |second: u8, count: u32| -> String {

@@ -48,7 +48,7 @@ pub(crate) enum Command {
     ///
     /// Says on stderr what the other notation cannot say. Exits with 0 if all was converted.
     Convert(ConvertOptions),
-    /// Say what is odd about a list of signatures
+    /// Say what is odd about a list of addresses or signatures
     ///
     /// Finds duplicate, shadowed and never-matching entries, those that also match stock systems, and likely slips.
     /// Exits with 0 if there is nothing, with 1 if there is something, and with 78 if the file cannot be read.
