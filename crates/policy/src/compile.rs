@@ -59,7 +59,7 @@ impl RuleSet {
     ) -> Result<Compiled, Faults> {
         let budget = Budget::new(resources, self.memory_usage());
         budget.check_files(&config.lists)?;
-        let sources = read_all(&config.lists, &self.sources, resources.more_threads);
+        let sources = read_all(&config.lists, &self.sources, &budget, resources.more_threads);
         let mut builder = Builder::default();
         let (mut refused, mut all_read) = (Vec::new(), true);
         for (list, source) in config.lists.iter().zip(sources) {

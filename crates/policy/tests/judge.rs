@@ -683,6 +683,17 @@ fn the_index_is_counted_once_for_all_lists_of_a_direction() {
 }
 
 #[test]
+fn short_lines_of_wide_addresses_are_counted_before_they_are_read() {
+    let (folder, mut names) = (Folder::new(), ListNames::default());
+    fs::write(folder.0.join("a"), "::2\n".repeat(100_000)).unwrap();
+    fs::write(folder.0.join("b"), "192.0.2.1\n").unwrap();
+    let mut compile =
+        |mebibytes: u64| recompile(&RuleSet::default(), &folder, &mut names, Some(mebibytes << 20));
+    assert!(compile(3).unwrap_err().to_string().contains("list a would take 5.0 MiB"));
+    assert!(compile(8).is_ok());
+}
+
+#[test]
 fn signatures_take_memory_too() {
     let (folder, mut names) = (Folder::new(), ListNames::default());
     let lines: String = (0..10_000).map(|n| format!("{n}:2:1460:\n")).collect();

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use super::read::Source;
 use crate::config::{Kind, List, ListDirection};
 use crate::diagnostic::{Diagnostic, Faults};
-use crate::entry::Addresses;
+use crate::entry::{Addresses, SignatureEntry, Span};
 
 /// What a new rule set may take.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,6 +55,17 @@ impl Budget {
             Kind::Fingerprint => READING_SIGNATURES,
         };
         self.check(lists.iter().map(|list| (list, reading(list).saturating_mul(size(list)))), 0)
+    }
+
+    /// Before the entries of a file are read: what its lines come to, where they are shorter or wider than is usual.
+    pub(super) fn check_text(&self, list: &List, text: &[u8]) -> Result<(), Faults> {
+        let entry = match list.kind {
+            Kind::Ip if text.contains(&b':') => size_of::<Span<u128>>(),
+            Kind::Ip => size_of::<Span<u32>>(),
+            Kind::Fingerprint => size_of::<SignatureEntry>(),
+        };
+        let lines = 1 + text.iter().filter(|byte| **byte == b'\n').count();
+        self.check([(list, (text.len() + lines * entry) as u64)].into_iter(), 0)
     }
 
     /// Before any table is made.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 
+use super::budget::Budget;
 use crate::config::{List, ListAction};
 use crate::diagnostic::Faults;
 use crate::entry::{Addresses, Content, Entries};
@@ -88,12 +89,17 @@ impl CoveringEntry {
 
 /// Reads lists, with so many threads beside this one; those that read as one of `known` did are taken from there. The answers are in the order of
 /// the lists.
-pub(crate) fn read_all(lists: &[List], known: &[Source], more_threads: usize) -> Vec<Result<Source, Faults>> {
+pub(super) fn read_all(
+    lists: &[List],
+    known: &[Source],
+    budget: &Budget,
+    more_threads: usize,
+) -> Vec<Result<Source, Faults>> {
     let next = AtomicUsize::new(0);
     let answers: Vec<OnceLock<_>> = lists.iter().map(|_| OnceLock::new()).collect();
     let work = || {
         while let Some((list, answer)) = take(&next, lists.iter().zip(&answers)) {
-            answer.get_or_init(|| read(list, known));
+            answer.get_or_init(|| read(list, known, budget));
         }
     };
     thread::scope(|scope| {
@@ -111,13 +117,16 @@ fn take<T>(next: &AtomicUsize, mut things: impl Iterator<Item = T>) -> Option<T>
     things.nth(next.fetch_add(1, Ordering::Relaxed))
 }
 
-fn read(list: &List, known: &[Source]) -> Result<Source, Faults> {
+fn read(list: &List, known: &[Source], budget: &Budget) -> Result<Source, Faults> {
     let text = Entries::read(list)?;
     let hash = hash(&text);
     let same = known.iter().find(|source| source.hash == hash && reads_alike(&source.list, list));
     let (read, is_reused) = match same {
         Some(source) => (Arc::clone(&source.read), true),
-        None => (Arc::new(Read::new(Entries::parse(list, &text)?)), false),
+        None => {
+            budget.check_text(list, &text)?;
+            (Arc::new(Read::new(Entries::parse(list, &text)?)), false)
+        }
     };
     Ok(Source { list: list.clone(), hash, read, is_reused })
 }
