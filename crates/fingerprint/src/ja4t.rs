@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use synward_wire::option_lengths;
+
 use crate::Ja4tSignature;
 use crate::kinds::{EOL, Kinds, MSS, NOP, WINDOW_SCALE, within_header};
 use crate::options::WellFormed;
@@ -90,7 +92,7 @@ fn split_option(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether this is a SACK without room for one block of 8 bytes (RFC 2018 section 3): the reference program lists it, and gives up
 /// what follows.
 fn is_cut_sack(option: &[u8]) -> bool {
-    option.first() == Some(&SACK) && option.len() < 10
+    option.first() == Some(&SACK) && option.len() < usize::from(option_lengths(SACK).0)
 }
 
 impl fmt::Display for Ja4t {

@@ -1,13 +1,10 @@
 //! Where and how an option list is malformed.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
-use crate::kinds::{EOL, NOP, wire_size, within_header};
-use crate::p0f::SACK;
+use synward_wire::option_lengths;
 
-/// Bytes of a SACK of one block to four (RFC 2018 section 3).
-const SACK_SIZES: RangeInclusive<usize> = 10..=34;
+use crate::kinds::{EOL, NOP, within_header};
 
 /// The first option of a list that is malformed: which, where and how. What follows it cannot be trusted to be
 /// options at all, so no other is looked for.
@@ -74,11 +71,11 @@ fn next(rest: &[u8]) -> Result<&[u8], Fault> {
         [kind, len, ..] => (kind, usize::from(len)),
     };
     let following = rest.get(len..).ok_or(Fault::PastEnd)?;
-    match wire_size(kind) {
-        _ if len < 2 => Err(Fault::LengthBelowTwo),
-        Some(size) if len != size => Err(Fault::WrongLength),
-        None if kind == SACK && !SACK_SIZES.contains(&len) => Err(Fault::WrongLength),
-        _ => Ok(following),
+    let (least, most) = option_lengths(kind);
+    match len {
+        0 | 1 => Err(Fault::LengthBelowTwo),
+        _ if (usize::from(least)..=usize::from(most)).contains(&len) => Ok(following),
+        _ => Err(Fault::WrongLength),
     }
 }
 

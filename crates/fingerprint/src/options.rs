@@ -1,29 +1,15 @@
 //! One walk over the option bytes for all notations.
 
+use synward_wire::option_lengths;
+
 use crate::Kinds;
-use crate::kinds::{EOL, MSS, NOP, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE, within_header};
-use crate::p0f::SACK;
+use crate::kinds::{EOL, MSS, NOP, TIMESTAMPS, WINDOW_SCALE, within_header};
 
 /// The slot of every kind that has none of its own.
 const OTHERS: u8 = 15;
 
-/// The least and the greatest length of an option of this kind: those for which all three programs go on alike, and read
-/// the same value.
-const fn lengths(kind: u8) -> (u8, u8) {
-    match kind {
-        NOP => (1, 1),
-        MSS => (4, 4),
-        WINDOW_SCALE => (3, 3),
-        SACK_PERMITTED => (2, 2),
-        // p0f takes another length for malformed.
-        SACK => (10, 34),
-        TIMESTAMPS => (10, 10),
-        _ => (2, u8::MAX),
-    }
-}
-
-/// An option list that all three programs read alike, as nearly every list on the wire is. Each of them has its own way
-/// with others.
+/// An option list that all three programs read alike, as nearly every list on the wire is: every length is one that its kind may have.
+/// Each of them has its own way with others.
 #[derive(Clone, Copy)]
 pub(crate) struct WellFormed<'a> {
     bytes: &'a [u8],
@@ -55,7 +41,7 @@ impl<'a> WellFormed<'a> {
                 &NOP => 1,
                 _ => bytes.get(list.end + 1).copied().unwrap_or_default(),
             };
-            let (least, most) = lengths(*kind);
+            let (least, most) = option_lengths(*kind);
             if length < least || length > most {
                 return None;
             }

@@ -49,7 +49,7 @@ pub use link::Link;
 pub use oddity::Oddity;
 pub use packet::{Located, Packet};
 pub use syn::{OptionBytes, SynFacts};
-pub use tcp::{Segment, TcpFlags, options_well_formed};
+pub use tcp::{Segment, TcpFlags, option_lengths, options_well_formed};
 
 /// Finds the headers of an Ethernet frame (from the destination address on, without the frame check
 /// sequence).

@@ -210,7 +210,7 @@ pub fn options_well_formed(bytes: &[u8]) -> bool {
             option::NOP => 1,
             _ => bytes.get(at + 1).copied().unwrap_or_default(),
         };
-        let (least, most) = lengths(kind);
+        let (least, most) = option_lengths(kind);
         if len < least || len > most {
             return false;
         }
@@ -219,8 +219,10 @@ pub fn options_well_formed(bytes: &[u8]) -> bool {
     at == bytes.len()
 }
 
-/// The least and the greatest length of an option of this kind.
-const fn lengths(kind: u8) -> (u8, u8) {
+/// The least and the greatest length of an option of this kind, the kind and the length byte included: for EOL, which has no
+/// length byte, it says nothing.
+#[inline]
+pub const fn option_lengths(kind: u8) -> (u8, u8) {
     match kind {
         option::NOP => (1, 1),
         option::MAXIMUM_SEGMENT_SIZE => (4, 4),
