@@ -1,6 +1,9 @@
 //! A port in memory: frames in, frames out, buffers counted as on a real one. For tests of the worker.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::port::{Census, Pool, Port};
@@ -56,6 +59,12 @@ pub struct MemoryPort {
     pub sends: bool,
     /// Whether it says that its link is down.
     pub link_down: bool,
+    /// What its clock says, in ms.
+    pub clock: Arc<AtomicU64>,
+    /// When the worker last told that it lives, and the generation of its rules.
+    pub beat: Option<(Duration, u64)>,
+    /// The sources that it was told of, with the generation of the rules that block them.
+    pub blocked: Vec<(IpAddr, u64)>,
     fill: Vec<MemoryFrame>,
     tx: VecDeque<MemoryFrame>,
 }
@@ -69,6 +78,9 @@ impl MemoryPort {
             capacity,
             sends: true,
             link_down: false,
+            clock: Arc::default(),
+            beat: None,
+            blocked: Vec::new(),
             fill: Vec::new(),
             tx: VecDeque::new(),
         }
@@ -120,6 +132,18 @@ impl Port for MemoryPort {
 
     fn census(&self) -> Census {
         Census { fill: self.fill.len(), tx: self.tx.len(), ..Census::default() }
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.clock.load(Ordering::Relaxed))
+    }
+
+    fn beat(&mut self, now: Duration, generation: u64) {
+        self.beat = Some((now, generation));
+    }
+
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64) {
+        self.blocked.push((source, generation));
     }
 
     fn wait(_: [&Self; 2], timeout: Duration) {

@@ -1,5 +1,6 @@
 //! What the worker needs of a port: the AF_XDP one lives in `synward-xsk`, the one in memory beside this file.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The frame buffers of one worker, shared by its two ports.
@@ -56,6 +57,16 @@ pub trait Port: Sized {
 
     /// Where the buffers are that this port holds.
     fn census(&self) -> Census;
+
+    /// The time of the clock by which the port's fallback goes, since some start of its own.
+    fn now(&self) -> Duration;
+
+    /// Tells the port's fallback, which holds the wire while no worker does, that the worker lives at this time of its clock, and judges
+    /// by rules of this generation.
+    fn beat(&mut self, now: Duration, generation: u64);
+
+    /// Tells the fallback of a source whose frames are dropped by rules of this generation.
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64);
 
     /// Sleeps until one of the two ports has received a frame, or the time is over.
     fn wait(ports: [&Self; 2], timeout: Duration);

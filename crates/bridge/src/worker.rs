@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use synward_policy::{Action, BATCH, Direction, Moment, Reason, Snapshot, Verdict};
+use synward_policy::{Action, BATCH, Direction, Moment, Noteworthy, Reason, Snapshot, Verdict};
+use synward_wire::likely_addresses;
 
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
@@ -17,7 +18,7 @@ use crate::tally::Tally;
 /// an idle one costs nothing.
 const IDLE_TURNS: u32 = 64;
 
-/// The longest sleep. A worker that sees no frame still takes up new rules, and the request to stop.
+/// The longest sleep. A worker that sees no frame still takes up new rules and the request to stop, and tells that it lives.
 const SLEEP: Duration = Duration::from_millis(50);
 
 /// The longest sleep while a port has not sent everything: it may need another push.
@@ -25,6 +26,12 @@ const SLEEP_UNSENT: Duration = Duration::from_millis(1);
 
 /// Turns between two looks at where the buffers are.
 const CENSUS_INTERVAL: u64 = 1024;
+
+/// How long nothing may come and nothing may be under way before a worker that is told to stop has brought all to its end.
+const QUIET: Duration = Duration::from_millis(5);
+
+/// The longest that a worker takes to stop, for a port that never gets rid of its frames.
+const LONGEST_DRAIN: Duration = Duration::from_millis(500);
 
 /// What a worker needs beside its ports.
 #[derive(Debug)]
@@ -39,6 +46,11 @@ pub struct Desk {
     pub events: EventSender,
     /// Where it records how long its turns take.
     pub timer: LoopTimer,
+    /// How long it may say nothing before its ports' fallback takes over: frames that have waited longer are not sent any more.
+    pub stale_after: Duration,
+    /// Set by a test to have the next turn panic.
+    #[cfg(feature = "fault-injection")]
+    pub fault: Arc<AtomicBool>,
 }
 
 /// One thread's work: it owns its queue of both ports, their buffers and its counters, and shares nothing.
@@ -53,6 +65,10 @@ pub struct Worker<P: Port> {
     leaving: Vec<P::Frame>,
     desk: Desk,
     idle_turns: u32,
+    /// When it last told that it lives, by the clock of the ports.
+    last_beat: Duration,
+    /// Whether it ever told.
+    has_begun: bool,
 }
 
 impl<P: Port> Worker<P> {
@@ -61,34 +77,99 @@ impl<P: Port> Worker<P> {
         desk.stats.buffers.size.set(pool.size() as u64);
         let (received, leaving) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
         let verdicts = Vec::with_capacity(BATCH);
-        Self { outside, inside, pool, received, verdicts, leaving, desk, idle_turns: 0 }
+        Self {
+            outside,
+            inside,
+            pool,
+            received,
+            verdicts,
+            leaving,
+            desk,
+            idle_turns: 0,
+            last_beat: Duration::ZERO,
+            has_begun: false,
+        }
     }
 
-    /// Moves frames until told to stop.
+    /// Moves frames until told to stop, and then brings to its end what has arrived.
     pub fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            let began = Instant::now();
-            let moved = self.turn(began);
-            self.account(began, moved);
+            let moved = self.turn_in_time();
             if moved == 0 {
                 self.pause();
             }
         }
+        self.drain();
         self.take_census();
+    }
+
+    /// A turn with all that belongs around it.
+    fn turn_in_time(&mut self) -> usize {
+        #[cfg(feature = "fault-injection")]
+        assert!(!self.desk.fault.swap(false, Ordering::Relaxed), "a fault was asked for");
+        let began = Instant::now();
+        let moved = self.turn(began);
+        self.account(began, moved);
+        moved
     }
 
     /// One turn: a batch each way, by one snapshot. Answers how many frames were received.
     pub fn turn(&mut self, began: Instant) -> usize {
-        let Self { outside, inside, pool, received, verdicts, leaving, desk, .. } = self;
-        let Desk { queue, rules, stats, events, .. } = desk;
+        self.beat();
+        let Self { outside, inside, pool, received, verdicts, leaving, desk, last_beat, .. } = self;
+        let Desk { queue, rules, stats, events, stale_after, .. } = desk;
         let Some(InForce { snapshot, tally }) = rules.load() else { return 0 };
         stats.generation.set(snapshot.generation);
         let occasion =
             |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
         let now = snapshot.bans.moment(began);
-        let mut way = Way { snapshot, now, tally, stats, events, pool, received, verdicts, leaving };
+        let deadline = last_beat.saturating_add(*stale_after);
+        let mut way =
+            Way { snapshot, now, deadline, tally, stats, events, pool, received, verdicts, leaving };
         way.relay(occasion(Direction::In), outside, inside)
             + way.relay(occasion(Direction::Out), inside, outside)
+    }
+
+    /// Tells the fallback of both ports that the worker lives. If it has been silent for too long, the fallback has let later frames pass:
+    /// what has waited since then is dropped first, while the fallback still keeps further frames away.
+    fn beat(&mut self) {
+        let now = self.outside.now();
+        let silent = now.saturating_sub(std::mem::replace(&mut self.last_beat, now));
+        if self.has_begun && silent > self.desk.stale_after {
+            self.discard_waiting();
+        }
+        self.has_begun = true;
+        let generation = self.desk.stats.generation.get();
+        self.outside.beat(now, generation);
+        self.inside.beat(now, generation);
+    }
+
+    fn discard_waiting(&mut self) {
+        let Self { outside, inside, pool, received, desk, .. } = self;
+        for port in [outside, inside] {
+            loop {
+                port.receive(received, BATCH);
+                if received.is_empty() {
+                    break;
+                }
+                desk.stats.count_lost(Reason::Stale, received.len());
+                received.drain(..).for_each(|frame| pool.release(frame));
+            }
+        }
+    }
+
+    /// Goes on until nothing comes and nothing is under way any more.
+    fn drain(&mut self) {
+        let began = Instant::now();
+        let mut busy = began;
+        while busy.elapsed() < QUIET && began.elapsed() < LONGEST_DRAIN {
+            let moved = self.turn_in_time();
+            if moved > 0 || self.outside.is_unsent() || self.inside.is_unsent() {
+                busy = Instant::now();
+            } else {
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// The two ports: outside, inside.
@@ -134,6 +215,8 @@ struct Way<'a, P: Port> {
     snapshot: &'a Snapshot,
     /// When the turn began, by the clock of the bans.
     now: Moment,
+    /// When the fallback takes over, by the clock of the ports: the frames of this turn are late then.
+    deadline: Duration,
     tally: &'a Tally,
     stats: &'a Stats,
     events: &'a EventSender,
@@ -148,11 +231,14 @@ impl<P: Port> Way<'_, P> {
     fn relay(&mut self, occasion: Occasion, from: &mut P, to: &mut P) -> usize {
         to.reclaim(self.pool);
         from.refill(self.pool);
-        from.receive(self.received, BATCH);
+        // Else the next turn drops what waits, as it should be.
+        if from.now() <= self.deadline {
+            from.receive(self.received, BATCH);
+        }
         let count = self.received.len();
         if count > 0 {
             self.judge_all(occasion.direction);
-            let (bytes_in, bytes_out) = self.sort(occasion);
+            let (bytes_in, bytes_out) = self.sort(occasion, from);
             self.send(occasion.direction, to, bytes_out);
             let (rx, _) = self.stats.route(occasion.direction);
             rx.rx_frames.add(count as u64);
@@ -172,7 +258,7 @@ impl<P: Port> Way<'_, P> {
     }
 
     /// Sorts the batch by its verdicts: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
-    fn sort(&mut self, occasion: Occasion) -> (u64, u64) {
+    fn sort(&mut self, occasion: Occasion, from: &mut P) -> (u64, u64) {
         let (mut bytes_in, mut bytes_out) = (0, 0);
         for (frame, verdict) in self.received.drain(..).zip(self.verdicts.drain(..)) {
             let bytes = self.pool.bytes(&frame);
@@ -180,6 +266,7 @@ impl<P: Port> Way<'_, P> {
             self.stats.count(&verdict, &self.snapshot.rules);
             if let Some(told) = verdict.noteworthy() {
                 self.events.tell(occasion, told, bytes, self.stats);
+                remember(occasion, told, bytes, from);
             }
             bytes_in += length;
             match verdict.action {
@@ -197,10 +284,17 @@ impl<P: Port> Way<'_, P> {
     /// buffer from being received into.
     fn send(&mut self, direction: Direction, to: &mut P, mut bytes: u64) {
         let wanted = self.leaving.len();
-        to.transmit(self.leaving);
+        let late = to.now() > self.deadline;
+        if !late {
+            to.transmit(self.leaving);
+        }
         let left = self.leaving.len();
         if left > 0 {
-            let reason = if to.link_is_down() { Reason::LinkDown } else { Reason::TxFull };
+            let reason = match late {
+                true => Reason::Stale,
+                false if to.link_is_down() => Reason::LinkDown,
+                false => Reason::TxFull,
+            };
             self.stats.count_lost(reason, left);
             for frame in self.leaving.drain(..) {
                 bytes -= self.pool.bytes(&frame).len() as u64;
@@ -220,5 +314,16 @@ impl<P: Port> Way<'_, P> {
             self.stats.count_lost(Reason::LinkDown, refused);
         }
         refused
+    }
+}
+
+/// Tells the fallback of a source that a list blocks, whatever the frame. Bans end at a time of their own, and are not told.
+fn remember<P: Port>(occasion: Occasion, told: Noteworthy, frame: &[u8], from: &mut P) {
+    if told.enforced
+        && told.decision.reason == Reason::BlockList
+        && occasion.direction == Direction::In
+        && let Some((source, _)) = likely_addresses(frame)
+    {
+        from.remember_blocked(source, occasion.generation);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
+use jiff::SignedDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -62,6 +65,12 @@ pub struct Bridge {
     /// What becomes of frames while no worker lives.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// How long a worker may say nothing before it counts as dead.
+    #[serde(default = "Bridge::default_stale_after", deserialize_with = "stale_after")]
+    pub stale_after: Duration,
+    /// Where a bpffs is mounted: the kernel's part of the bridge is kept there while no process runs.
+    #[serde(default = "Bridge::default_bpffs")]
+    pub bpffs: PathBuf,
     /// What a worker does while no frame comes.
     #[serde(default)]
     pub wait: Wait,
@@ -101,12 +110,52 @@ pub enum Xdp {
     Skb,
 }
 
-/// What becomes of frames while no worker lives. Only what this version can keep can be written.
+impl Bridge {
+    /// The section of a configuration file of which nothing else need be right: the ports are to be let go whatever else is wrong.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the section is wrong.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        #[derive(Deserialize)]
+        struct Part {
+            bridge: Bridge,
+        }
+        let text = read(file)?;
+        let Part { bridge } = toml::from_str(&text).map_err(|error| explain(file, &text, &error))?;
+        Ok(bridge)
+    }
+
+    /// The shortest and the longest time that a worker may be allowed to say nothing. One that sleeps speaks every 50 ms, and the clock
+    /// ticks every 4 ms at best; whoever waits for longer than some seconds has lost his connections.
+    const STALE_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(10);
+
+    const fn default_stale_after() -> Duration {
+        Duration::from_millis(250)
+    }
+
+    fn default_bpffs() -> PathBuf {
+        PathBuf::from("/sys/fs/bpf")
+    }
+}
+
+/// A time such as `250ms`.
+fn stale_after<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| Bridge::STALE_AFTER.contains(time)).ok_or_else(|| {
+        let (start, end) = Bridge::STALE_AFTER.into_inner();
+        D::Error::custom(format!("`{text}` is no time from {start:?} to {end:?}, such as \"250ms\""))
+    })
+}
+
+/// What becomes of frames while no worker lives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// They are dropped.
+    /// The kernel sends them straight out of the other port. It drops those of sources that workers dropped shortly before.
     #[default]
+    Open,
+    /// They are dropped.
     Closed,
 }
 
@@ -368,6 +417,9 @@ impl Config {
             (old.inside != ours.inside, "bridge.inside"),
             (old.xdp != ours.xdp, "bridge.xdp"),
             (old.queues != ours.queues, "bridge.queues"),
+            (old.on_failure != ours.on_failure, "bridge.on_failure"),
+            (old.stale_after != ours.stale_after, "bridge.stale_after"),
+            (old.bpffs != ours.bpffs, "bridge.bpffs"),
             (self.control.listen != new.control.listen, "control.listen"),
             (self.control.socket != new.control.socket, "control.socket"),
             (self.bans != new.bans, "bans.capacity"),
@@ -467,6 +519,8 @@ profile = "strict"
 xdp = "copy"
 queues = 2
 on_failure = "closed"
+stale_after = "500ms"
+bpffs = "/run/bpf"
 wait = "adaptive"
 fast_path = "auto"
 link_loss = "ignore"
@@ -561,9 +615,22 @@ file = "events.json"
 
     #[test]
     fn a_value_that_this_version_cannot_keep_is_refused() {
-        let shown = fault(&WHOLE.replace("\"closed\"", "\"open\""));
-        assert!(shown.contains("unknown variant `open`, expected `closed`"), "{shown}");
-        assert!(shown.contains("synward.toml:9:14"), "{shown}");
+        let shown = fault(&WHOLE.replace("\"adaptive\"", "\"busy\""));
+        assert!(shown.contains("unknown variant `busy`, expected `adaptive`"), "{shown}");
+        assert!(shown.contains("synward.toml:12:8"), "{shown}");
+    }
+
+    #[test]
+    fn a_worker_may_be_silent_for_a_sensible_time() {
+        let time =
+            |text: &str| parse(&WHOLE.replace("\"500ms\"", text)).map(|config| config.bridge.stale_after);
+        assert_eq!(time("\"500ms\"").unwrap(), Duration::from_millis(500));
+        assert_eq!(time("\"2 s\"").unwrap(), Duration::from_secs(2));
+        for odd in ["50ms", "11s", "-1s", "soon", ""] {
+            let shown = time(&format!("\"{odd}\"")).unwrap_err().to_string();
+            assert!(shown.contains(&format!("`{odd}` is no time from 100ms to 10s")), "{shown}");
+            assert!(shown.contains("synward.toml:10:"), "{shown}");
+        }
     }
 
     #[test]

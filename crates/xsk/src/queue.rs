@@ -1,6 +1,7 @@
 //! One AF_XDP socket: one queue of one port, with its four rings.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use synward_bridge::{Census, Pool, Port};
 
 use crate::ring::{Consumer, Kind, Producer, Ring};
+use crate::shim::{self, Line};
 use crate::umem::{Bounds, Frame, Umem};
 
 /// Slots of the rx ring, and of the tx ring.
@@ -35,6 +37,9 @@ const REFUSALS: usize = 64;
 
 /// How long a queue is waited for that a closed socket still holds: the kernel frees it some time after the close.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the shim may try whether frames arrive, until the first has.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,12 @@ pub struct Queue {
     /// Frames that the kernel took and threw away, not yet told.
     refused: usize,
     link_down: bool,
+    /// Where the worker and the shim of the port tell each other what they know.
+    line: Option<Line>,
+    /// Whether a frame was received.
+    confirmed: bool,
+    /// When the shim was last told to try whether frames arrive.
+    probed: Duration,
 }
 
 impl Unbound {
@@ -171,7 +182,16 @@ impl Queue {
             sending: 0,
             refused: 0,
             link_down: false,
+            line: None,
+            confirmed: false,
+            probed: Duration::ZERO,
         })
+    }
+
+    /// Has the worker and the shim of the port tell each other what they know, anew.
+    pub(crate) fn talk_on(&mut self, line: Line) {
+        line.begin();
+        self.line = Some(line);
     }
 
     /// The socket, for the XSKMAP and for reading its statistics.
@@ -279,6 +299,7 @@ impl Port for Queue {
         }
         if count > 0 {
             self.rx_at.publish(self.rx.consumer());
+            self.confirm();
         }
     }
 
@@ -333,6 +354,25 @@ impl Port for Queue {
         }
     }
 
+    fn now(&self) -> Duration {
+        shim::now()
+    }
+
+    fn beat(&mut self, now: Duration, generation: u64) {
+        let Some(line) = &self.line else { return };
+        line.beat(now, generation);
+        if !self.confirmed && now.saturating_sub(self.probed) > PROBE_INTERVAL {
+            line.probe_again();
+            self.probed = now;
+        }
+    }
+
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64) {
+        if let Some(line) = &self.line {
+            line.remember_blocked(source, generation);
+        }
+    }
+
     fn wait(ports: [&Self; 2], timeout: Duration) {
         let mut waiting = ports.map(|port| PollFd::from_borrowed_fd(port.fd(), PollFlags::IN));
         let timeout = Timespec::try_from(timeout).ok();
@@ -342,6 +382,14 @@ impl Port for Queue {
 }
 
 impl Queue {
+    /// Tells the shim once that frames arrive.
+    fn confirm(&mut self) {
+        if !self.confirmed {
+            self.confirmed = true;
+            self.line.iter().for_each(Line::confirm);
+        }
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -372,6 +420,9 @@ mod tests {
             sending: 0,
             refused: 0,
             link_down: false,
+            line: None,
+            confirmed: false,
+            probed: Duration::ZERO,
         }
     }
 

@@ -100,6 +100,16 @@ impl QueueCount {
         self.undo()
     }
 
+    /// The port whose channels somebody else changed from `before`.
+    pub(crate) fn done_to(nic: &Nic, before: Channels) -> Self {
+        Self { nic: nic.clone(), before: Some(before) }
+    }
+
+    /// Leaves them as they are; what they were, if they were changed.
+    pub(crate) fn keep(mut self) -> Option<Channels> {
+        self.before.take()
+    }
+
     fn undo(&mut self) -> Result<(), NicError> {
         self.before.take().map_or(Ok(()), |before| self.nic.set_channels(before))
     }
