@@ -138,7 +138,7 @@ impl Snapshot {
         let mut odd = packet.odd;
         if direction == Direction::In && !opinion.is_settled(self.rules.enforces) {
             odd = self.rules.oddity_from_outside(packet);
-            opinion = self.from_outside(opinion, packet, odd, now, witness);
+            opinion = self.behind_lists(opinion, packet, odd, now, witness);
             if let Some(tunnel) = &packet.tunnel
                 && self.rules.tunnels == Tunnels::Inner
                 && !opinion.is_settled(self.rules.enforces)
@@ -152,7 +152,7 @@ impl Snapshot {
 
     /// Steps 2 to 4 for a packet from outside that is not settled by `opinion`, that of the lists of addresses.
     #[inline(always)]
-    fn from_outside(
+    fn behind_lists(
         &self,
         mut opinion: Opinion,
         packet: &Packet<'_>,
@@ -196,7 +196,7 @@ impl Snapshot {
                 if opinion.is_settled(self.rules.enforces) {
                     return (opinion, odd);
                 }
-                (self.from_outside(opinion, &packet, odd, now, witness), odd)
+                (self.behind_lists(opinion, &packet, odd, now, witness), odd)
             }
         }
     }
