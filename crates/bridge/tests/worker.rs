@@ -120,7 +120,8 @@ fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
     let event = bench.told.recv().unwrap();
     assert_eq!(event.flow.unwrap().source.to_string(), "192.0.2.1");
     let rules = bench.publisher.generation(event.generation).unwrap();
-    let entry = rules.rules.describe(event.told.decision.rule.unwrap(), event.judged_address()).unwrap();
+    let entry =
+        rules.rules.describe(event.told.decision.rule.unwrap(), event.judged_addresses().next()).unwrap();
     assert_eq!((entry.line, entry.entry.as_str()), (1, "192.0.2.0/24"));
 }
 

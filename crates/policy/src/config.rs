@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use crate::bans::MAX_BANS;
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 use crate::profile::Profile;
+use crate::protect::Network;
 
 /// A configuration, as read and validated. Its paths are absolute, or relative to where the program runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,12 @@ pub struct Bridge {
     /// What happens to odd frames.
     #[serde(default)]
     pub profile: Profile,
+    /// How far tunnels are looked into.
+    #[serde(default)]
+    pub tunnels: Tunnels,
+    /// The LAN's own networks, from which no frame should come at the outside port.
+    #[serde(default)]
+    pub protect: Vec<Network>,
     /// How frames get from the driver to the worker.
     #[serde(default)]
     pub xdp: Xdp,
@@ -93,6 +100,17 @@ pub enum Mode {
     Monitor,
     /// What is blocked is dropped.
     Enforce,
+}
+
+/// How far tunnels are looked into: GRE, IPv4 and IPv6 in IP, VXLAN.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tunnels {
+    /// A packet of a tunnel is judged by its outer header, and counted.
+    #[default]
+    Outer,
+    /// So it is; and if nothing is decided then, by what it carries, one level deep.
+    Inner,
 }
 
 /// How frames get from the driver to the worker.
@@ -516,6 +534,8 @@ outside = "enp1s0"
 inside = "enp2s0"
 mode = "enforce"
 profile = "strict"
+tunnels = "inner"
+protect = ["192.0.2.0/24", "2001:db8::/32"]
 xdp = "copy"
 queues = 2
 on_failure = "closed"
@@ -563,6 +583,9 @@ file = "events.json"
     fn a_whole_configuration_is_read_and_its_paths_start_at_its_folder() {
         let config = parse(WHOLE).unwrap();
         assert_eq!(config.bridge.profile, Profile::Strict);
+        assert_eq!(config.bridge.tunnels, Tunnels::Inner);
+        let protect: Vec<_> = config.bridge.protect.iter().map(ToString::to_string).collect();
+        assert_eq!(protect, ["192.0.2.0/24", "2001:db8::/32"]);
         assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
         assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
@@ -589,6 +612,7 @@ file = "events.json"
     fn two_ports_are_enough() {
         let config = parse("[bridge]\noutside = 'a'\ninside = 'b'\n").unwrap();
         assert_eq!((config.bridge.mode, config.bridge.profile), (Mode::Monitor, Profile::Balanced));
+        assert_eq!((config.bridge.tunnels, config.bridge.protect.len()), (Tunnels::Outer, 0));
         assert_eq!(config.control.listen.to_string(), "127.0.0.1:9469");
         assert_eq!(config.events, None);
     }
@@ -617,7 +641,7 @@ file = "events.json"
     fn a_value_that_this_version_cannot_keep_is_refused() {
         let shown = fault(&WHOLE.replace("\"adaptive\"", "\"busy\""));
         assert!(shown.contains("unknown variant `busy`, expected `adaptive`"), "{shown}");
-        assert!(shown.contains("synward.toml:12:8"), "{shown}");
+        assert!(shown.contains("synward.toml:14:8"), "{shown}");
     }
 
     #[test]
@@ -629,8 +653,39 @@ file = "events.json"
         for odd in ["50ms", "11s", "-1s", "soon", ""] {
             let shown = time(&format!("\"{odd}\"")).unwrap_err().to_string();
             assert!(shown.contains(&format!("`{odd}` is no time from 100ms to 10s")), "{shown}");
-            assert!(shown.contains("synward.toml:10:"), "{shown}");
+            assert!(shown.contains("synward.toml:12:"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_network_to_protect_that_is_none_is_refused_with_its_place_and_what_to_write() {
+        for (written, said) in [
+            (
+                "192.0.2.0/33",
+                "\"192.0.2.0/33\" is no network: `33` is not a prefix length; write a number from 0 to 32",
+            ),
+            (
+                "192.0.2.7/24",
+                "192.0.2.7/24 has bits set behind its prefix: write 192.0.2.0/24, or the address",
+            ),
+            ("lan", "`lan` is not an IP address; names are not looked up"),
+            ("0.0.0.0/0", "0.0.0.0/0 is every address there is: write the networks of the LAN"),
+            ("::ffff:192.0.2.0/120", "write 192.0.2.0/24"),
+            ("", "\"\" is no network: write one, such as 192.0.2.0/24"),
+        ] {
+            let shown = fault(&WHOLE.replace("192.0.2.0/24", written));
+            assert!(shown.contains("synward.toml:8:12") && shown.contains(said), "{shown}");
+        }
+        let shown = fault(&WHOLE.replace("\"2001:db8::/32\"", "7"));
+        assert!(shown.contains("synward.toml:8:28"), "{shown}");
+        assert!(shown.contains("expected a network such as \"192.0.2.0/24\""), "{shown}");
+    }
+
+    #[test]
+    fn tunnels_and_networks_to_protect_are_changed_by_a_reload() {
+        let old = parse(WHOLE).unwrap();
+        let new = WHOLE.replace("\"inner\"", "\"outer\"").replace("192.0.2.0/24", "192.0.3.0/24");
+        assert_eq!(old.needs_restart(&parse(&new).unwrap()), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use synward_wire::{Located, Packet, Segment, SynFacts, likely_addresses, locate};
+use synward_wire::{Located, Oddity, Packet, Segment, SynFacts, Tunnel, likely_addresses, locate};
 
 use crate::bans::{Bans, Moment};
+use crate::config::Tunnels;
 use crate::rules::{RuleSet, Witness};
 use crate::sets::ListSetId;
 use crate::verdict::{Decision, Direction, Opinion, Reason, Verdict};
@@ -123,7 +124,7 @@ impl Snapshot {
         }
     }
 
-    /// Steps 1 to 5 of the order of verdicts: each is asked only while the steps before it leave something open.
+    /// The order of verdicts: each step is asked only while the steps before it leave something open.
     #[inline]
     fn judge_packet(
         &self,
@@ -134,21 +135,70 @@ impl Snapshot {
         witness: &mut impl Witness,
     ) -> Verdict {
         let mut opinion = self.rules.set_opinion(set, witness);
+        let mut odd = packet.odd;
         if direction == Direction::In && !opinion.is_settled(self.rules.enforces) {
-            if self.bans.is_banned(packet.source, now) {
-                opinion = opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces));
-            }
-            if let Some(oddity) = packet.odd {
-                opinion = opinion.or(self.rules.odd_opinion(oddity));
-            }
-            if packet.segment.as_ref().is_some_and(Segment::is_syn)
+            odd = self.rules.oddity_from_outside(packet);
+            opinion = self.behind_lists(opinion, packet, odd, now, witness);
+            if let Some(tunnel) = &packet.tunnel
+                && self.rules.tunnels == Tunnels::Inner
                 && !opinion.is_settled(self.rules.enforces)
-                && let Some(syn) = SynFacts::of(packet)
             {
-                opinion = opinion.or(self.rules.fingerprint_opinion(&syn, witness));
+                let inner = self.inner(tunnel, now, witness);
+                (opinion, odd) = (opinion.or(inner.0), odd.max(inner.1));
             }
         }
-        opinion.verdict(packet.odd.map_or(Reason::Clean, Reason::Odd))
+        opinion.verdict(odd.map_or(Reason::Clean, Reason::Odd))
+    }
+
+    /// Steps 2 to 4 for a packet from outside that is not settled by `opinion`, that of the lists of addresses.
+    #[inline(always)]
+    fn behind_lists(
+        &self,
+        mut opinion: Opinion,
+        packet: &Packet<'_>,
+        odd: Option<Oddity>,
+        now: Moment,
+        witness: &mut impl Witness,
+    ) -> Opinion {
+        if self.bans.is_banned(packet.source, now) {
+            opinion = opinion.or(Opinion::of(Decision::drop(Reason::Ban), self.rules.enforces));
+        }
+        if let Some(oddity) = odd {
+            opinion = opinion.or(self.rules.odd_opinion(oddity));
+        }
+        if packet.segment.as_ref().is_some_and(Segment::is_syn)
+            && !opinion.is_settled(self.rules.enforces)
+            && let Some(syn) = SynFacts::of(packet)
+        {
+            opinion = opinion.or(self.rules.fingerprint_opinion(&syn, witness));
+        }
+        opinion
+    }
+
+    /// What is thought of the contents of a tunnel from outside, by the same steps, and what is odd about them. A stretched LAN has
+    /// its own addresses in a tunnel, so that these are no sign of a lie there.
+    #[cold]
+    fn inner(
+        &self,
+        tunnel: &Tunnel<'_>,
+        now: Moment,
+        witness: &mut impl Witness,
+    ) -> (Opinion, Option<Oddity>) {
+        match tunnel.open() {
+            None => (self.rules.odd_opinion(Oddity::OpaqueTunnel), Some(Oddity::OpaqueTunnel)),
+            Some(Located::NotIp) => (Opinion::default(), None),
+            Some(Located::Odd(oddity)) => (self.rules.odd_opinion(oddity), Some(oddity)),
+            Some(Located::Packet(packet)) => {
+                // A tunnel in it stays shut.
+                let odd = packet.odd.max(packet.tunnel.map(|_| Oddity::OpaqueTunnel));
+                let set = self.rules.list_set(Direction::In, packet.source);
+                let opinion = self.rules.set_opinion(set, witness);
+                if opinion.is_settled(self.rules.enforces) {
+                    return (opinion, odd);
+                }
+                (self.behind_lists(opinion, &packet, odd, now, witness), odd)
+            }
+        }
     }
 
     /// Odd frames whose addresses cannot be read. From inside everything passes.

@@ -124,8 +124,8 @@ impl Reason {
         !matches!(self, Self::Clean | Self::NotIp | Self::AllowList | Self::FingerprintAllow)
     }
 
-    /// Whether a frame forwarded for this reason was not looked at as far as its TCP header or its end: a blind
-    /// spot that the operator should see.
+    /// Whether a frame forwarded for this reason was odd, or not looked at as far as its TCP header or its end: what the operator
+    /// should see, for there may be a blind spot.
     pub const fn is_uninspected(self) -> bool {
         matches!(self, Self::NotIp | Self::Odd(_))
     }

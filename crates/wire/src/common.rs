@@ -54,6 +54,7 @@ impl<'a> Parts<'a> {
             odd: segment.oddity(),
             ports: Some((segment.source_port(), segment.destination_port())),
             segment: Some(segment),
+            tunnel: None,
             header,
             header_len,
         }

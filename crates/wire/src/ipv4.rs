@@ -55,6 +55,7 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
         odd: None,
         ports: None,
         segment: None,
+        tunnel: None,
         header: IpHeader::V4(header),
         header_len,
     };
@@ -63,7 +64,7 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
         _ => damaged(&mut packet, bytes, usize::from(total_len)),
     };
     if header_len > 20 {
-        note_source_route(&mut packet, bytes.get(20..usize::from(header_len)).unwrap_or_default());
+        note_options(&mut packet, bytes.get(20..usize::from(header_len)).unwrap_or_default());
     }
     match u16::from_be_bytes([f0, f1]) & (MORE_FRAGMENTS | OFFSET) {
         0 => packet.read_transport(payload, Oddity::TcpHeader),
@@ -96,9 +97,10 @@ fn damaged<'a>(packet: &mut Packet<'a>, bytes: &'a [u8], total_len: usize) -> &'
     payload.unwrap_or_default()
 }
 
-/// Looks for a source route; an option list that ends or breaks off before one has none.
+/// Notes the options, and whether a source route is among them; a list that ends or breaks off before one has none.
 #[cold]
-fn note_source_route(packet: &mut Packet<'_>, mut options: &[u8]) {
+fn note_options(packet: &mut Packet<'_>, mut options: &[u8]) {
+    packet.note(Oddity::IpOptions);
     while let Some((&kind, rest)) = options.split_first() {
         options = match kind {
             option::END => return,

@@ -167,7 +167,7 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
         ),
         counter(
             "synward_uninspected_frames_total",
-            "Frames forwarded without being looked at to the end of their headers.",
+            "Frames forwarded although odd, or without being looked at to the end of their headers.",
             uninspected,
         ),
     ]

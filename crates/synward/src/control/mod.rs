@@ -151,9 +151,9 @@ impl Control {
         for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
             let Some(log) = log.as_mut() else { continue };
             let rules = self.publisher.generation(event.generation);
-            let rule = rules
-                .zip(event.told.decision.rule)
-                .and_then(|(rules, rule)| rules.rules.describe(rule, event.judged_address()));
+            let rule = rules.zip(event.told.decision.rule).and_then(|(rules, rule)| {
+                event.judged_addresses().find_map(|address| rules.rules.describe(rule, Some(address)))
+            });
             log.write(&event, rule.as_ref(), &self.names, &self.view.events);
         }
         if let Some(log) = log {
