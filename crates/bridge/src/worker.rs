@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use synward_policy::{Action, BATCH, Direction, Moment, Noteworthy, Reason, Snapshot, Verdict};
-use synward_wire::likely_addresses;
+use synward_wire::{Head, likely_addresses};
 
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
@@ -23,6 +23,9 @@ const SLEEP: Duration = Duration::from_millis(50);
 
 /// The longest sleep while a port has not sent everything: it may need another push.
 const SLEEP_UNSENT: Duration = Duration::from_millis(1);
+
+/// The most tokens in the worker's hand: those of a batch, the last frame of which may be in pieces.
+const TOKENS: usize = 2 * BATCH;
 
 /// Turns between two looks at where the buffers are.
 const CENSUS_INTERVAL: u64 = 1024;
@@ -75,7 +78,7 @@ impl<P: Port> Worker<P> {
     /// A worker for one queue of two ports that take their buffers from `pool`.
     pub fn new(desk: Desk, outside: P, inside: P, pool: P::Pool) -> Self {
         desk.stats.buffers.size.set(pool.size() as u64);
-        let (received, leaving) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        let (received, leaving) = (Vec::with_capacity(TOKENS), Vec::with_capacity(TOKENS));
         let verdicts = Vec::with_capacity(BATCH);
         Self {
             outside,
@@ -152,7 +155,7 @@ impl<P: Port> Worker<P> {
                 if received.is_empty() {
                     break;
                 }
-                desk.stats.count_lost(Reason::Stale, received.len());
+                desk.stats.count_lost(Reason::Stale, count_frames(pool, received));
                 received.drain(..).for_each(|frame| pool.release(frame));
             }
         }
@@ -235,46 +238,54 @@ impl<P: Port> Way<'_, P> {
         if from.now() <= self.deadline {
             from.receive(self.received, BATCH);
         }
-        let count = self.received.len();
-        if count > 0 {
-            self.judge_all(occasion.direction);
-            let (bytes_in, bytes_out) = self.sort(occasion, from);
-            self.send(occasion.direction, to, bytes_out);
-            let (rx, _) = self.stats.route(occasion.direction);
-            rx.rx_frames.add(count as u64);
-            rx.rx_bytes.add(bytes_in);
+        if self.received.is_empty() {
+            // The port may have tried again what it had.
+            self.count_refused(to);
+            return 0;
         }
-        // Also when nothing was sent in this turn: the port may have tried again what it had.
-        self.count_refused(to);
+        self.judge_all(occasion.direction);
+        let count = self.verdicts.len();
+        let (bytes_in, bytes_out) = self.sort(occasion, from);
+        self.send(occasion.direction, to, bytes_out);
+        let (rx, _) = self.stats.route(occasion.direction);
+        rx.rx_frames.add(count as u64);
+        rx.rx_bytes.add(bytes_in);
         count
     }
 
-    /// Judges the batch as one: the verdicts stand beside the frames, in the same order.
+    /// Judges the batch as one: a verdict for each frame, in the same order.
     fn judge_all(&mut self, direction: Direction) {
         let Self { snapshot, now, stats, tally, pool, received, verdicts, .. } = self;
-        let frames = received.iter().map(|frame| pool.bytes(frame));
         let mut counting = Counting { stats, tally };
-        snapshot.judge_batch(direction, frames, *now, &mut counting, |verdict| verdicts.push(verdict));
+        let heads = heads(*pool, received);
+        snapshot.judge_batch(direction, heads, *now, &mut counting, |verdict| verdicts.push(verdict));
     }
 
     /// Sorts the batch by its verdicts: what may pass is left in `leaving`, the rest is freed. Answers the bytes of both.
     fn sort(&mut self, occasion: Occasion, from: &mut P) -> (u64, u64) {
         let (mut bytes_in, mut bytes_out) = (0, 0);
-        for (frame, verdict) in self.received.drain(..).zip(self.verdicts.drain(..)) {
-            let bytes = self.pool.bytes(&frame);
+        let (mut action, mut is_piece) = (Action::Drop, false);
+        let mut verdicts = self.verdicts.drain(..);
+        for token in self.received.drain(..) {
+            let bytes = self.pool.bytes(&token);
             let length = bytes.len() as u64;
-            self.stats.count(&verdict, &self.snapshot.rules);
-            if let Some(told) = verdict.noteworthy() {
-                self.events.tell(occasion, told, bytes, self.stats);
-                remember(occasion, told, bytes, from);
+            // The pieces of a frame share the fate of its head.
+            if !is_piece && let Some(verdict) = verdicts.next() {
+                action = verdict.action;
+                self.stats.count(&verdict, &self.snapshot.rules);
+                if let Some(told) = verdict.noteworthy() {
+                    self.events.tell(occasion, told, bytes, self.stats);
+                    remember(self.snapshot, occasion, told, bytes, from);
+                }
             }
+            is_piece = self.pool.continues(&token);
             bytes_in += length;
-            match verdict.action {
+            match action {
                 Action::Forward => {
                     bytes_out += length;
-                    self.leaving.push(frame);
+                    self.leaving.push(token);
                 }
-                Action::Drop => self.pool.release(frame),
+                Action::Drop => self.pool.release(token),
             }
         }
         (bytes_in, bytes_out)
@@ -283,13 +294,13 @@ impl<P: Port> Way<'_, P> {
     /// Hands the frames over. What the port does not take is dropped: a frame that waits here would keep a
     /// buffer from being received into.
     fn send(&mut self, direction: Direction, to: &mut P, mut bytes: u64) {
-        let wanted = self.leaving.len();
+        let wanted = count_frames(self.pool, self.leaving);
         let late = to.now() > self.deadline;
         if !late {
             to.transmit(self.leaving);
         }
-        let left = self.leaving.len();
-        if left > 0 {
+        let left = count_frames(self.pool, self.leaving);
+        if !self.leaving.is_empty() {
             let reason = match late {
                 true => Reason::Stale,
                 false if to.link_is_down() => Reason::LinkDown,
@@ -317,12 +328,33 @@ impl<P: Port> Way<'_, P> {
     }
 }
 
-/// Tells the fallback of a source that a list blocks, whatever the frame. Bans end at a time of their own, and are not told.
-fn remember<P: Port>(occasion: Occasion, told: Noteworthy, frame: &[u8], from: &mut P) {
+/// The heads of the frames that these tokens are of.
+fn heads<'a, P: Pool>(pool: &'a P, tokens: &'a [P::Frame]) -> impl Iterator<Item = Head<'a>> {
+    let mut tokens = tokens.iter();
+    std::iter::from_fn(move || {
+        let head = tokens.next()?;
+        let (mut goes_on, mut beyond) = (pool.continues(head), 0);
+        while goes_on && let Some(piece) = tokens.next() {
+            beyond += pool.bytes(piece).len();
+            goes_on = pool.continues(piece);
+        }
+        Some(Head { bytes: pool.bytes(head), beyond })
+    })
+}
+
+/// Number of the frames that these tokens are of.
+fn count_frames<P: Pool>(pool: &P, tokens: &[P::Frame]) -> usize {
+    tokens.iter().filter(|token| !pool.continues(token)).count()
+}
+
+/// Tells the fallback of a source that a list blocks, whatever the frame: not one that only carries the packets of such a source. Bans end
+/// at a time of their own, and are not told.
+fn remember<P: Port>(snapshot: &Snapshot, occasion: Occasion, told: Noteworthy, frame: &[u8], from: &mut P) {
     if told.enforced
         && told.decision.reason == Reason::BlockList
         && occasion.direction == Direction::In
         && let Some((source, _)) = likely_addresses(frame)
+        && snapshot.blocks(source)
     {
         from.remember_blocked(source, occasion.generation);
     }

@@ -286,3 +286,39 @@ fn the_fallback_is_told_of_blocked_sources_and_of_no_others() {
     assert_eq!(outside.blocked, [([192, 0, 2, 7].into(), 1)]);
     assert!(inside.blocked.is_empty());
 }
+
+#[test]
+fn a_frame_in_pieces_is_forwarded_or_dropped_whole() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(9));
+    outside.piece = 100;
+    // Five, three and one buffers; of the second only that it is blocked.
+    let frames = [ping([203, 0, 113, 1], 400), ping([192, 0, 2, 1], 250), ping([203, 0, 113, 2], 20)];
+    outside.arriving.extend(frames.iter().cloned());
+    let bytes: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
+    inside.piece = 100;
+    let mut worker = bench.worker(outside, inside);
+    assert_eq!(worker.turn(Instant::now()), 3);
+    let [outer, inner] = &bench.stats.ports;
+    assert_eq!((outer.rx_frames.get(), outer.rx_bytes.get()), (3, bytes));
+    assert_eq!((inner.tx_frames.get(), inner.tx_bytes.get()), (2, bytes - frames[1].len() as u64));
+    assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 1);
+    census(&mut worker);
+    assert_eq!(worker.ports().1.sent, [frames[0].clone(), frames[2].clone()]);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+}
+
+#[test]
+fn of_a_frame_in_pieces_no_part_enters_a_ring_that_has_no_room_for_the_rest() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(7));
+    outside.piece = 100;
+    inside.sends = false;
+    let frames = [ping([203, 0, 113, 1], 400), ping([203, 0, 113, 1], 401)];
+    outside.arriving.extend(frames.iter().cloned());
+    let mut worker = bench.worker(outside, inside);
+    assert_eq!(worker.turn(Instant::now()), 2);
+    assert_eq!(bench.stats.drops[Reason::TxFull.index()].get(), 1);
+    assert_eq!(bench.stats.ports[1].tx_frames.get(), 1);
+    assert_eq!(bench.stats.ports[1].tx_bytes.get(), frames[0].len() as u64);
+}

@@ -1,16 +1,17 @@
 //! The rules in force at one moment, and the judgement of a frame by them.
 
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use synward_wire::{Located, Oddity, Packet, Segment, SynFacts, Tunnel, likely_addresses, locate};
+use synward_wire::{Head, Located, Oddity, Packet, Segment, SynFacts, Tunnel, likely_addresses, locate};
 
 use crate::bans::{Bans, Moment};
 use crate::config::Tunnels;
 use crate::rules::{RuleSet, Witness};
 use crate::sets::ListSetId;
-use crate::verdict::{Decision, Direction, Opinion, Reason, Verdict};
+use crate::verdict::{Action, Decision, Direction, Opinion, Reason, Verdict};
 
 /// The most frames that [`Snapshot::judge_batch`] holds at once.
 pub const BATCH: usize = 64;
@@ -33,25 +34,27 @@ const CACHE_LINE: usize = 64;
 /// Touches the headers of each frame, so that all of them are on their way from memory before the first is read. Reading one
 /// takes so many instructions that the processor would not get to the second in the time that it waits.
 #[inline]
-fn fetch(frames: &[&[u8]]) {
-    let headers = frames.iter().flat_map(|frame| [frame.first(), frame.get(CACHE_LINE)]).flatten();
+fn fetch(frames: &[Head<'_>]) {
+    let frames = frames.iter().map(|frame| frame.bytes);
+    let headers = frames.flat_map(|frame| [frame.first(), frame.get(CACHE_LINE)]).flatten();
     black_box(headers.fold(0, |all, byte| all ^ byte));
 }
 
 impl Snapshot {
     /// What is to become of a frame that came in at the port of `direction`.
     ///
-    /// `frame` reaches from the destination MAC to the last byte, without the frame check sequence. No ban has ended.
-    pub fn judge(&self, direction: Direction, frame: &[u8]) -> Verdict {
+    /// `frame` reaches from the destination MAC to the last byte, without the frame check sequence; of one that is longer than a buffer,
+    /// its head is enough. No ban has ended.
+    pub fn judge<'f>(&self, direction: Direction, frame: impl Into<Head<'f>>) -> Verdict {
         self.judge_seen(direction, frame, Moment::START, &mut ())
     }
 
     /// As [`Snapshot::judge`] at the moment `now` of [`Snapshot::bans`], and tells `witness` every list that matches.
     #[inline]
-    pub fn judge_seen(
+    pub fn judge_seen<'f>(
         &self,
         direction: Direction,
-        frame: &[u8],
+        frame: impl Into<Head<'f>>,
         now: Moment,
         witness: &mut impl Witness,
     ) -> Verdict {
@@ -68,12 +71,12 @@ impl Snapshot {
     pub fn judge_batch<'f>(
         &self,
         direction: Direction,
-        frames: impl IntoIterator<Item = &'f [u8]>,
+        frames: impl IntoIterator<Item = impl Into<Head<'f>>>,
         now: Moment,
         witness: &mut impl Witness,
         mut tell: impl FnMut(Verdict),
     ) {
-        let mut frames = frames.into_iter();
+        let mut frames = frames.into_iter().map(Into::into);
         loop {
             let batch: ArrayVec<_, BATCH> = frames.by_ref().take(BATCH).collect();
             if batch.is_empty() {
@@ -90,13 +93,20 @@ impl Snapshot {
     /// Looks up what most likely is the address of each frame, and forgets what it found: so all that the look-ups read is on its way
     /// from memory at once.
     #[inline]
-    fn fetch_tables(&self, direction: Direction, frames: &[&[u8]]) {
-        let addresses = frames.iter().filter_map(|frame| likely_addresses(frame));
+    fn fetch_tables(&self, direction: Direction, frames: &[Head<'_>]) {
+        let addresses = frames.iter().filter_map(|frame| likely_addresses(frame.bytes));
         let sets = addresses.filter_map(|(source, destination)| match direction {
             Direction::In => self.rules.list_set(direction, source),
             Direction::Out => self.rules.list_set(direction, destination),
         });
         black_box(sets.fold(0, |all, set| all ^ set.index()));
+    }
+
+    /// Whether a list of addresses has frames from outside of this source dropped.
+    pub fn blocks(&self, source: IpAddr) -> bool {
+        let set = self.rules.list_set(Direction::In, source);
+        let decision = self.rules.set_opinion(set, &mut ()).enforced;
+        decision.is_some_and(|decision| decision.action == Action::Drop)
     }
 
     /// The lists that cover the address that the frame is judged by, if there is one.

@@ -57,6 +57,7 @@ impl<'a> Parts<'a> {
             tunnel: None,
             header,
             header_len,
+            beyond: 0,
         }
     }
 }

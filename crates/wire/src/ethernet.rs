@@ -1,6 +1,6 @@
 //! Layer 2: from the first byte of the frame to the IP header.
 
-use crate::{Located, Oddity, ipv4, ipv6};
+use crate::{Head, Located, Oddity, ipv4, ipv6};
 
 /// EtherTypes (IEEE 802 registry) that lead to an IP header.
 pub(crate) mod ethertype {
@@ -50,20 +50,20 @@ const MAX_LABELS: usize = 8;
 /// Reads any frame, header by header: the way of those that are not of the [`common`](crate::common) kind. A call of its
 /// own, so that it takes no room between the instructions of those that are.
 #[inline(never)]
-pub(crate) fn locate(frame: &[u8]) -> Located<'_> {
-    let Some((&[.., high, low], rest)) = frame.split_first_chunk::<14>() else {
+pub(crate) fn locate(frame: Head<'_>) -> Located<'_> {
+    let Some((&[.., high, low], rest)) = frame.bytes.split_first_chunk::<14>() else {
         return Located::Odd(Oddity::Runt);
     };
-    behind_ethertype(u16::from_be_bytes([high, low]), rest)
+    behind_ethertype(u16::from_be_bytes([high, low]), rest, frame.beyond)
 }
 
-/// What this EtherType announces.
-pub(crate) fn behind_ethertype(ethertype: u16, rest: &[u8]) -> Located<'_> {
+/// What this EtherType announces. The frame has `beyond` bytes behind `rest`.
+pub(crate) fn behind_ethertype(ethertype: u16, rest: &[u8], beyond: usize) -> Located<'_> {
     match ethertype {
         ethertype::IPV4 => ipv4::locate(rest),
         ethertype::IPV6 => ipv6::locate(rest),
-        tag if ethertype::is_tag(tag) => behind_tags(rest),
-        other => behind_label(other, rest),
+        tag if ethertype::is_tag(tag) => behind_tags(rest, beyond),
+        other => behind_label(other, rest, beyond),
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn behind_ethertype(ethertype: u16, rest: &[u8]) -> Located<'_> {
 /// | PCP, DEI, VLAN id | EtherType | …
 /// +-----------+-------+-----------+-------
 /// ```
-fn behind_tags(mut rest: &[u8]) -> Located<'_> {
+fn behind_tags(mut rest: &[u8], beyond: usize) -> Located<'_> {
     for _ in 0..MAX_TAGS {
         let Some((&[_, _, high, low], inner)) = rest.split_first_chunk() else {
             return Located::Odd(Oddity::Runt);
@@ -85,18 +85,18 @@ fn behind_tags(mut rest: &[u8]) -> Located<'_> {
             ethertype::IPV4 => return ipv4::locate(rest),
             ethertype::IPV6 => return ipv6::locate(rest),
             tag if ethertype::is_tag(tag) => {}
-            other => return behind_label(other, rest),
+            other => return behind_label(other, rest, beyond),
         }
     }
     Located::Odd(Oddity::TooManyTags)
 }
 
 /// What else leads to IP. Any unknown EtherType does not.
-fn behind_label(ethertype: u16, rest: &[u8]) -> Located<'_> {
+fn behind_label(ethertype: u16, rest: &[u8], beyond: usize) -> Located<'_> {
     match ethertype {
         length if length < MIN_ETHERTYPE => behind_length(usize::from(length), rest),
         ethertype::PPPOE_SESSION => behind_pppoe(rest),
-        ethertype::MPLS | ethertype::MPLS_UPSTREAM => behind_mpls(rest),
+        ethertype::MPLS | ethertype::MPLS_UPSTREAM => behind_mpls(rest, beyond),
         _ => Located::NotIp,
     }
 }
@@ -155,14 +155,14 @@ fn behind_pppoe(rest: &[u8]) -> Located<'_> {
 /// | label           | TC |S | TTL   |
 /// +-----------------+----+--+-------+
 /// ```
-fn behind_mpls(mut rest: &[u8]) -> Located<'_> {
+fn behind_mpls(mut rest: &[u8], beyond: usize) -> Located<'_> {
     for _ in 0..MAX_LABELS {
         let Some((&[_, _, label_tc_s, _], inner)) = rest.split_first_chunk() else {
             return Located::Odd(Oddity::Runt);
         };
         rest = inner;
         if label_tc_s & 1 != 0 {
-            return by_version(rest);
+            return by_version(rest, beyond);
         }
     }
     Located::Odd(Oddity::TooManyTags)
@@ -170,10 +170,10 @@ fn behind_mpls(mut rest: &[u8]) -> Located<'_> {
 
 /// Behind the labels may also be an Ethernet frame (a pseudowire without control word, RFC 4448 section 4.1), whose
 /// destination address then lies where the version would: only a header that agrees with itself is believed.
-fn by_version(packet: &[u8]) -> Located<'_> {
+fn by_version(packet: &[u8], beyond: usize) -> Located<'_> {
     match packet.first().map(|byte| byte >> 4) {
-        Some(4) if ipv4::is_consistent(packet) => ipv4::locate(packet),
-        Some(6) if ipv6::is_consistent(packet) => ipv6::locate(packet),
+        Some(4) if ipv4::is_consistent(packet, beyond) => ipv4::locate(packet),
+        Some(6) if ipv6::is_consistent(packet, beyond) => ipv6::locate(packet),
         _ => Located::NotIp,
     }
 }

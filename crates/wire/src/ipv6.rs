@@ -47,13 +47,14 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
 
 /// Whether the payload length fits: it is a header, and no accident. Behind a packet there may be padding, however much, but not where
 /// an Ethernet frame would have the EtherType of an IP packet, of ARP or of a tag: there the length must be exact.
-pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
+pub(crate) fn is_consistent(bytes: &[u8], beyond: usize) -> bool {
     let Some((&[_, _, _, _, high, low, .., e0, e1], _)) = bytes.split_first_chunk::<14>() else {
         return false;
     };
     let total_len = 40 + usize::from(u16::from_be_bytes([high, low]));
     let may_be_ethernet = ethertype::is_common(u16::from_be_bytes([e0, e1]));
-    bytes.len() == total_len || (bytes.len() > total_len && !may_be_ethernet)
+    let len = bytes.len() + beyond;
+    len == total_len || (len > total_len && !may_be_ethernet)
 }
 
 fn read(bytes: &[u8]) -> Option<Packet<'_>> {
@@ -71,10 +72,12 @@ fn read(bytes: &[u8]) -> Option<Packet<'_>> {
         tunnel: None,
         header: IpHeader::V6(header),
         header_len: 40,
+        beyond: 0,
     };
-    let payload = match rest.get(..usize::from(u16::from_be_bytes([length_high, length_low]))) {
+    let payload_len = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let payload = match rest.get(..payload_len) {
         Some(payload) if first >> 4 == 6 => payload,
-        _ => damaged(&mut packet, rest, first),
+        _ => damaged(&mut packet, rest, payload_len, first),
     };
     if is_extension(next_header) {
         walk(&mut packet, payload);
@@ -84,12 +87,16 @@ fn read(bytes: &[u8]) -> Option<Packet<'_>> {
     Some(packet)
 }
 
-/// What there is of the payload of a packet with the wrong version or a payload length past the end of the
-/// frame.
+/// What there is of the payload of a packet with the wrong version, or that goes on behind the bytes given.
 #[cold]
-fn damaged<'a>(packet: &mut Packet<'_>, rest: &'a [u8], first: u8) -> &'a [u8] {
-    packet.note(Oddity::TruncatedIp);
-    if first >> 4 == 6 { rest } else { &[] }
+fn damaged<'a>(packet: &mut Packet<'_>, rest: &'a [u8], payload_len: usize, first: u8) -> &'a [u8] {
+    if first >> 4 == 6 {
+        packet.beyond = payload_len.saturating_sub(rest.len());
+        rest
+    } else {
+        packet.note(Oddity::TruncatedIp);
+        &[]
+    }
 }
 
 /// Whether a next header number stands for an extension header rather than for what the packet carries. ESP

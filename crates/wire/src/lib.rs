@@ -65,10 +65,43 @@ pub use tunnel::Tunnel;
 ///
 /// Looks through up to four VLAN tags, then PPPoE, up to eight MPLS labels or LLC/SNAP, to one IP header. Tunnels
 /// inside IP are not opened here, but by [`Tunnel::open`]. Never panics, reads each byte a bounded number of times, and allocates nothing.
+///
+/// A frame may be longer than the bytes given, which then are its [`Head`]: its headers must be among them.
 #[inline]
-pub fn locate(frame: &[u8]) -> Located<'_> {
-    match common::Parts::of(frame) {
+pub fn locate<'a>(frame: impl Into<Head<'a>>) -> Located<'a> {
+    let frame = frame.into();
+    match common::Parts::of(frame.bytes) {
         Some(parts) => Located::Packet(parts.packet()),
-        None => ethernet::locate(frame),
+        None => ethernet::locate(frame).within(frame.beyond),
+    }
+}
+
+/// A frame, or the first part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Its bytes from the destination address on.
+    pub bytes: &'a [u8],
+    /// Number of those that follow elsewhere; 0 of a whole frame.
+    pub beyond: usize,
+}
+
+impl<'a> From<&'a [u8]> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, beyond: 0 }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self { bytes, beyond: 0 }
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self { bytes, beyond: 0 }
     }
 }

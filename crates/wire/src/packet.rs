@@ -52,6 +52,8 @@ pub struct Packet<'a> {
     pub(crate) header: IpHeader<'a>,
     /// Bytes from the start of the IP header to the header of [`protocol`](Self::protocol).
     pub(crate) header_len: u16,
+    /// Bytes that the packet has behind those given, as its IP header says.
+    pub(crate) beyond: usize,
 }
 
 /// The fixed part of the IP header; for IPv6 without the addresses.
@@ -71,7 +73,24 @@ impl Located<'_> {
     }
 }
 
+impl Located<'_> {
+    /// What was found, when a packet may go on for `beyond` bytes behind those given: one that goes on for longer is cut.
+    #[inline]
+    pub(crate) fn within(self, beyond: usize) -> Self {
+        match self {
+            Self::Packet(packet) if packet.beyond > beyond => Self::Packet(packet.cut()),
+            located => located,
+        }
+    }
+}
+
 impl<'a> Packet<'a> {
+    #[cold]
+    fn cut(mut self) -> Self {
+        self.note(Oddity::TruncatedIp);
+        self
+    }
+
     /// Notes an oddity: the worst one stays.
     pub(crate) fn note(&mut self, odd: impl Into<Option<Oddity>>) {
         self.odd = self.odd.max(odd.into());
@@ -85,7 +104,7 @@ impl<'a> Packet<'a> {
             _ => {}
         }
         let is_whole = cut == Oddity::TcpHeader;
-        self.note_tunnel(Tunnel::of(self.protocol, self.ports, payload, is_whole));
+        self.note_tunnel(Tunnel::of(self, payload, is_whole));
     }
 
     fn note_tunnel(&mut self, tunnel: Option<Tunnel<'a>>) {

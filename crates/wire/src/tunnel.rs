@@ -2,7 +2,7 @@
 
 use crate::ethernet::{self, behind_ethertype};
 use crate::packet::protocol;
-use crate::{Located, Oddity, Packet, ipv4, ipv6};
+use crate::{Head, Located, Oddity, Packet, ipv4, ipv6};
 
 /// The UDP ports of VXLAN (RFC 7348 section 5) and of Geneve (RFC 8926 section 3.3).
 mod port {
@@ -22,6 +22,8 @@ pub struct Tunnel<'a> {
     kind: Kind,
     /// What follows the IP headers, or the IP header and the UDP header.
     content: &'a [u8],
+    /// Bytes that it has behind those.
+    beyond: usize,
     /// Not so of a first fragment.
     is_whole: bool,
 }
@@ -41,12 +43,8 @@ enum Kind {
 
 impl<'a> Tunnel<'a> {
     /// The tunnel, if a packet of this protocol to this port is of one.
-    pub(crate) fn of(
-        protocol: u8,
-        ports: Option<(u16, u16)>,
-        payload: &'a [u8],
-        is_whole: bool,
-    ) -> Option<Self> {
+    pub(crate) fn of(packet: &Packet<'_>, payload: &'a [u8], is_whole: bool) -> Option<Self> {
+        let Packet { protocol, ports, beyond, .. } = *packet;
         let kind = match (protocol, ports) {
             (protocol::IPV4, _) => Kind::Ipv4,
             (protocol::IPV6, _) => Kind::Ipv6,
@@ -56,13 +54,13 @@ impl<'a> Tunnel<'a> {
             _ => return None,
         };
         let content = if protocol == protocol::UDP { behind_udp(payload) } else { payload };
-        Some(Self { kind, content, is_whole })
+        Some(Self { kind, content, beyond, is_whole })
     }
 
     /// The tunnel of a fragment other than the first. UDP does not tell there what it carries.
     pub(crate) fn of_later_fragment(protocol: u8) -> Option<Self> {
         let is_tunnel = matches!(protocol, protocol::IPV4 | protocol::IPV6 | protocol::GRE);
-        is_tunnel.then_some(Self { kind: Kind::LaterFragment, content: &[], is_whole: false })
+        is_tunnel.then_some(Self { kind: Kind::LaterFragment, content: &[], beyond: 0, is_whole: false })
     }
 
     /// Finds the headers of what the tunnel carries, as [`locate`](crate::locate) does for a frame: one level, for a tunnel
@@ -75,11 +73,11 @@ impl<'a> Tunnel<'a> {
         let located = match self.kind {
             Kind::Ipv4 => ipv4::locate(self.content),
             Kind::Ipv6 => ipv6::locate(self.content),
-            Kind::Gre => behind_gre(self.content)?,
-            Kind::Vxlan => behind_vxlan(self.content),
+            Kind::Gre => behind_gre(self.content, self.beyond)?,
+            Kind::Vxlan => behind_vxlan(self.content, self.beyond),
             Kind::Geneve | Kind::LaterFragment => return None,
         };
-        Some(if self.is_whole { located } else { in_first_fragment(located) })
+        Some(if self.is_whole { located.within(self.beyond) } else { in_first_fragment(located) })
     }
 }
 
@@ -87,8 +85,8 @@ impl<'a> Tunnel<'a> {
 fn in_first_fragment(located: Located<'_>) -> Located<'_> {
     match located {
         Located::Odd(Oddity::Runt | Oddity::TruncatedIp) => Located::Odd(Oddity::TinyFragment),
-        Located::Packet(packet) if packet.odd == Some(Oddity::TruncatedIp) => {
-            Located::Packet(Packet { odd: oddity_of_start(&packet), ..packet })
+        Located::Packet(packet) if packet.beyond > 0 => {
+            Located::Packet(Packet { odd: packet.odd.max(oddity_of_start(&packet)), ..packet })
         }
         located => located,
     }
@@ -134,7 +132,7 @@ fn behind_udp(payload: &[u8]) -> &[u8] {
 /// | sequence number (S)                                                    |
 /// +-------------------------------------------------------------------------+
 /// ```
-fn behind_gre(packet: &[u8]) -> Option<Located<'_>> {
+fn behind_gre(packet: &[u8], beyond: usize) -> Option<Located<'_>> {
     const CHECKSUM_KEY_SEQUENCE: u8 = 0b1011_0000;
     const ROUTING: u8 = 0b0100_0000;
     const VERSION: u8 = 0b0000_0111;
@@ -147,8 +145,8 @@ fn behind_gre(packet: &[u8]) -> Option<Located<'_>> {
     let words = (flags & CHECKSUM_KEY_SEQUENCE).count_ones() as usize;
     let Some(rest) = rest.get(words * 4..) else { return Some(Located::Odd(Oddity::Runt)) };
     Some(match u16::from_be_bytes([high, low]) {
-        TRANSPARENT_ETHERNET => ethernet::locate(rest),
-        ethertype => behind_ethertype(ethertype, rest),
+        TRANSPARENT_ETHERNET => ethernet::locate(Head { bytes: rest, beyond }),
+        ethertype => behind_ethertype(ethertype, rest, beyond),
     })
 }
 
@@ -160,11 +158,11 @@ fn behind_gre(packet: &[u8]) -> Option<Located<'_>> {
 /// | …I…     | reserved | VNI | reserved | Ethernet
 /// +---------+----------+-----+----------+----------
 /// ```
-fn behind_vxlan(packet: &[u8]) -> Located<'_> {
+fn behind_vxlan(packet: &[u8], beyond: usize) -> Located<'_> {
     const VNI_IS_VALID: u8 = 0b0000_1000;
     match packet.split_first_chunk::<8>() {
         None => Located::Odd(Oddity::Runt),
         Some(([flags, ..], _)) if flags & VNI_IS_VALID == 0 => Located::NotIp,
-        Some((_, frame)) => ethernet::locate(frame),
+        Some((_, bytes)) => ethernet::locate(Head { bytes, beyond }),
     }
 }

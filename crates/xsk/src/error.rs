@@ -29,7 +29,7 @@ pub enum OpenError {
         inside_mtu: u32,
     },
     /// Frames might not fit into a buffer.
-    #[error("{port} has an MTU of {mtu}, and frames of at most {MAX_MTU} fit; lower the MTU of both ports")]
+    #[error("{port} has an MTU of {mtu}, and at most {MAX_MTU} can be served; lower the MTU of both ports")]
     MtuTooLarge {
         /// The port.
         port: String,

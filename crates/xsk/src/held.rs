@@ -6,7 +6,11 @@ use crate::changes::Changes;
 use crate::error::OpenError;
 use crate::nic::{Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
 use crate::pins::Pins;
-use crate::shim::{Fallback, Runner, Shim};
+use crate::shim::{Build, Fallback, Runner, Shim};
+
+/// The MTU of Ethernet (IEEE 802.3 clause 3.2.7): every driver takes any program at it. Above, most want one that knows of frames in
+/// pieces.
+const ETHERNET_MTU: u32 = 1500;
 
 /// A port with everything that was done to it.
 #[derive(Debug)]
@@ -38,8 +42,8 @@ impl Held {
         let quieted = Quieted::apply(nic)?;
         let lasting = pins.is_some().then(|| Promiscuous::set(nic)).transpose()?;
         let held = pins.is_none().then(|| Promiscuous::hold(nic)).transpose()?;
-        let served = nic.queues()?;
-        let shim = load(fallback, served, pins.as_ref())?;
+        let build = Build { fallback, queues: nic.queues()?, pieces: nic.mtu()? > ETHERNET_MTU };
+        let shim = load(build, pins.as_ref())?;
         let stuck = quieted.stuck().to_vec();
         // From here on one drop undoes all of it: that of what is returned.
         let ours = Changes {
@@ -103,13 +107,13 @@ impl Drop for Held {
 }
 
 /// Loads the shim. Pinned maps of another layout, as another version leaves them, are replaced.
-fn load(fallback: Fallback, queues: u32, pins: Option<&Pins>) -> Result<Shim, OpenError> {
-    let loaded = Shim::load(fallback, queues, pins);
+fn load(build: Build, pins: Option<&Pins>) -> Result<Shim, OpenError> {
+    let loaded = Shim::load(build, pins);
     match (loaded, pins) {
         (Err(error), Some(pins)) if pins.has_link() => {
             tracing::warn!(%error, "the pinned maps cannot be gone on with: their counts are lost");
             pins.remove_maps();
-            Shim::load(fallback, queues, Some(pins)).map_err(OpenError::Load)
+            Shim::load(build, Some(pins)).map_err(OpenError::Load)
         }
         (loaded, _) => loaded.map_err(OpenError::Load),
     }

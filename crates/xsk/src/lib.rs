@@ -24,7 +24,7 @@ mod umem;
 pub use error::OpenError;
 pub use mode::{XdpMode, XdpRequest};
 pub use monitor::{PortMonitor, QueueMonitor, XdpStatistics};
-pub use ports::{MAX_MTU, Opened, Ports, QueuePair, Setup};
+pub use ports::{MAX_MTU, MAX_WHOLE_MTU, Opened, Ports, QueuePair, Setup};
 pub use queue::{FILL_RING, FRAMES, Queue, RING};
 pub use shim::{Fallback, MAX_QUEUES, ShimCounters, ShimCounts};
 pub use umem::{FRAME_SIZE, Frame, HEADROOM, MAX_FRAME, Umem};

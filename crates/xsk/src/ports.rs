@@ -22,7 +22,10 @@ use crate::umem::{MAX_FRAME, Umem};
 const LONGEST_HEADER: usize = 14 + 4 * 4;
 
 /// The largest MTU whose frames fit into one buffer.
-pub const MAX_MTU: u32 = (MAX_FRAME - LONGEST_HEADER) as u32;
+pub const MAX_WHOLE_MTU: u32 = (MAX_FRAME - LONGEST_HEADER) as u32;
+
+/// The largest MTU: of frames in four buffers, more than any Ethernet has.
+pub const MAX_MTU: u32 = (4 * MAX_FRAME - LONGEST_HEADER) as u32;
 
 /// What one worker works with. The sockets lie before the memory: they are closed first.
 #[derive(Debug)]
@@ -305,7 +308,8 @@ fn attach_remedy(port: &Nic, error: &io::Error) -> String {
         ),
         Some(Errno::RANGE | Errno::INVAL) if mtu > 1500 => {
             format!(
-                "its driver runs no XDP program at an MTU of {mtu}: lower the MTU of both ports ({error})"
+                "its driver runs no XDP program at an MTU of {mtu}: lower the MTU of both ports, to {MAX_WHOLE_MTU} where it is \
+                 larger, else to 1500, which works with all ({error})"
             )
         }
         Some(Errno::PERM | Errno::ACCESS) => {
@@ -320,7 +324,9 @@ fn bind_pair([outside, inside]: &[Held; 2], queue: u32, mode: Bind) -> Result<Qu
     let said =
         |held: &Held, error: &io::Error| format!("{} queue {queue}: {}", held.nic.name(), bind_remedy(error));
     let mut umem = Umem::new(FRAMES).map_err(|error| said(outside, &error))?;
-    let first = Unbound::first(&mut umem).and_then(|socket| socket.bind(outside.nic.index(), queue, mode));
+    let pieces = outside.nic.mtu().map_err(|error| error.to_string())? > MAX_WHOLE_MTU;
+    let first =
+        Unbound::first(&mut umem).and_then(|socket| socket.bind(outside.nic.index(), queue, mode, pieces));
     let mut first = first.map_err(|error| said(outside, &error))?;
     let second =
         Unbound::further(&mut umem).and_then(|socket| socket.bind_shared(inside.nic.index(), queue, &first));
@@ -348,7 +354,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_driver_that_refuses_the_mtu_is_told_with_what_would_work() {
+        let loopback = Nic::open("lo").unwrap();
+        let mtu = loopback.mtu().unwrap();
+        let said = attach_remedy(&loopback, &io::Error::from(Errno::INVAL));
+        assert!(said.starts_with(&format!("its driver runs no XDP program at an MTU of {mtu}")), "{said}");
+        assert!(said.contains("to 3810 where it is larger, else to 1500"), "{said}");
+    }
+
+    #[test]
     fn the_largest_frame_fits_into_a_buffer() {
-        assert_eq!(MAX_MTU as usize + LONGEST_HEADER + crate::umem::HEADROOM, crate::umem::FRAME_SIZE);
+        assert_eq!(MAX_WHOLE_MTU as usize + LONGEST_HEADER + crate::umem::HEADROOM, crate::umem::FRAME_SIZE);
     }
 }

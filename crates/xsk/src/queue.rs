@@ -17,7 +17,7 @@ use synward_bridge::{Census, Pool, Port};
 
 use crate::ring::{Consumer, Kind, Producer, Ring};
 use crate::shim::{self, Line};
-use crate::umem::{Bounds, Frame, Umem};
+use crate::umem::{self, Bounds, Frame, Umem};
 
 /// Slots of the rx ring, and of the tx ring.
 pub const RING: u32 = 2048;
@@ -27,6 +27,9 @@ pub const FILL_RING: u32 = 2 * RING;
 
 /// Buffers of one worker: both ports' fill rings full, and both rx and tx rings full beside them.
 pub const FRAMES: u32 = 2 * (FILL_RING + RING + RING);
+
+/// The most buffers that the kernel cuts a frame into: the head and the fragments of an skb (`MAX_SKB_FRAGS`, linux/skbuff.h).
+pub(crate) const MAX_PIECES: usize = 18;
 
 /// How often one call asks the kernel to send more. In copy mode it takes 32 frames each time (`TX_BATCH_SIZE`,
 /// net/xdp/xsk.c), so this covers two batches of the worker; what remains is sent in the next turn.
@@ -115,17 +118,18 @@ impl Unbound {
         Ok(Self(queue))
     }
 
-    /// Binds the first socket of a UMEM to a queue.
+    /// Binds the first socket of a UMEM to a queue. With `pieces`, frames may be longer than a buffer.
     ///
     /// # Errors
     /// `EOPNOTSUPP` when the driver cannot do `mode`, `EBUSY` when another socket holds the queue, `ENETDOWN` when
     /// the port is down, `EINVAL` when it has no such queue.
-    pub(crate) fn bind(self, interface: u32, queue: u32, mode: Bind) -> io::Result<Queue> {
+    pub(crate) fn bind(self, interface: u32, queue: u32, mode: Bind, pieces: bool) -> io::Result<Queue> {
         let copy = match mode {
             Bind::ZeroCopy => SocketAddrXdpFlags::XDP_ZEROCOPY,
             Bind::Copy => SocketAddrXdpFlags::XDP_COPY,
         };
-        let flags = copy | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+        let mut flags = copy | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+        flags.set(SocketAddrXdpFlags::XDP_USE_SG, pieces);
         self.bind_to(&SocketAddrXdp::new(flags, interface, queue))
     }
 
@@ -286,10 +290,14 @@ impl Port for Queue {
     }
 
     fn receive(&mut self, frames: &mut Vec<Frame>, limit: usize) {
-        let wanted = u32::try_from(limit).unwrap_or(RING);
-        let count = self.rx_at.available(wanted, self.rx.producer());
-        for _ in 0..count {
+        let wanted = u32::try_from(limit + MAX_PIECES).unwrap_or(RING);
+        let available = self.rx_at.available(wanted, self.rx.producer());
+        let mut count = 0;
+        // The kernel publishes all pieces of a frame at once: what is there ends with a whole one.
+        let mut goes_on = false;
+        while count < available && (goes_on || (count as usize) < limit) {
             let descriptor = self.rx.read(self.rx_at.advance());
+            (count, goes_on) = (count + 1, umem::continues(&descriptor));
             if let (Some(frame), Some(left)) =
                 (self.bounds.received(&descriptor), self.filling.checked_sub(1))
             {
@@ -309,7 +317,7 @@ impl Port for Queue {
         }
         let wanted = u32::try_from(frames.len()).unwrap_or(RING);
         let room = self.tx_at.reserve(wanted, self.tx.consumer()) as usize;
-        for frame in frames.drain(..room) {
+        for frame in frames.drain(..whole_prefix(frames, room)) {
             if let Ok(descriptor) = self.bounds.descriptor(frame) {
                 self.tx.write(self.tx_at.advance(), descriptor);
                 self.sending += 1;
@@ -378,6 +386,14 @@ impl Port for Queue {
         let timeout = Timespec::try_from(timeout).ok();
         // Interrupted or not: the turn that follows looks at the rings.
         let _ = rustix::event::poll(&mut waiting, timeout.as_ref());
+    }
+}
+
+/// The most of these frames' tokens, up to `room`, that do not end in the middle of a frame.
+fn whole_prefix(frames: &[Frame], room: usize) -> usize {
+    match frames.get(..room.min(frames.len())) {
+        Some(prefix) => prefix.iter().rposition(|frame| !frame.continues()).map_or(0, |last| last + 1),
+        None => 0,
     }
 }
 

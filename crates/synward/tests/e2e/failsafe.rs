@@ -219,6 +219,27 @@ fn sources_that_were_dropped_before_stay_blocked_while_the_wire_is_open() {
 }
 
 #[test]
+fn jumbo_frames_pass_the_open_wire() {
+    let bed = bed();
+    for port in PORTS {
+        bed.wire.ip(&format!("link set dev {port} mtu 9000"));
+    }
+    for end in [&bed.outside, &bed.inside] {
+        end.namespace.ip(&format!("link set dev {DEVICE} mtu 9000"));
+    }
+    let bpffs = bed.bpffs();
+    let wire = bed.start(&config(&bpffs, "open"));
+    judges(&wire);
+    kill(wire);
+    for (from, _) in Side::WAYS {
+        let frames: Vec<_> = [60, 1500, 4000, 9000].map(|size| ethernet(0x88b6, &noise(size))).into();
+        let mut arrived = arrivals(&bed, from, &frames);
+        arrived.sort_by_key(Vec::len);
+        assert_eq!(arrived, frames, "from {from:?}");
+    }
+}
+
+#[test]
 fn a_source_that_new_rules_no_longer_block_passes_the_open_wire() {
     let bed = bed();
     let bpffs = bed.bpffs();

@@ -26,7 +26,7 @@ fn syn6() -> Vec<u8> {
 }
 
 /// `tags` are the EtherTypes of the tags, the outer one first, all of VLAN `id`.
-fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let Some((&outer, inner)) = tags.split_first() else {
         return ethernet(ether_type, payload);
     };
@@ -45,13 +45,13 @@ fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     ethernet(outer, &[&headers, payload].concat())
 }
 
-fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(length).unwrap().to_be_bytes();
     ethernet(PPPOE_SESSION, &[&[0x11, 0, 0, 9], &length[..], &protocol.to_be_bytes(), payload].concat())
 }
 
 /// Labels before a packet; an IPv4 header gets its checksum, for behind labels no other is believed.
-fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
+pub(super) fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
     let mut payload = payload.to_vec();
     if payload.len() >= 20 && payload[0] == 0x45 {
         let header = etherparse::Ipv4Header::from_slice(&payload).unwrap().0;

@@ -2,6 +2,7 @@
 
 mod ethernet;
 mod fragments;
+mod head;
 mod ipv4;
 mod ipv6;
 mod link;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{IPV4, IPV6, assert_plain_syn, ethernet, ipv4_fragment, ipv6_fragment, ipv6_frame, syn_bytes};
 use crate::common::Parts;
-use crate::ethernet::locate as locate_any;
+
 use crate::{Located, Oddity, Packet, SynFacts, locate, options_well_formed};
 
 /// Captured SYNs, from the IP header on.
@@ -271,6 +271,11 @@ fn by_etherparse(packet: &[u8]) -> ((IpAddr, IpAddr), TcpSlice<'_>) {
         TransportSlice::Tcp(tcp) => (addresses, tcp),
         other => panic!("{other:?}"),
     }
+}
+
+/// As [`locate`], the long way.
+fn locate_any(frame: &[u8]) -> Located<'_> {
+    crate::ethernet::locate(frame.into()).within(0)
 }
 
 proptest! {

@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use libbpf_rs::libbpf_sys;
 use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, Xdp, XdpFlags};
@@ -70,6 +71,16 @@ pub struct Fallback {
     pub stale_after: Duration,
 }
 
+/// What the program is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Build {
+    pub(crate) fallback: Fallback,
+    /// Number of the queues that have workers.
+    pub(crate) queues: u32,
+    /// Whether frames may be longer than a buffer.
+    pub(crate) pieces: bool,
+}
+
 /// The program loaded for one port, with maps of its own or those that were pinned for it.
 pub(crate) struct Shim {
     skeleton: skeleton::ShimSkel<'static>,
@@ -79,19 +90,18 @@ pub(crate) struct Shim {
 
 impl Shim {
     /// Loads the program into the kernel. With pins, it goes on with the maps that are pinned, and new ones are pinned.
-    pub(crate) fn load(
-        fallback: Fallback,
-        queues: u32,
-        pins: Option<&Pins>,
-    ) -> Result<Self, libbpf_rs::Error> {
+    pub(crate) fn load(build: Build, pins: Option<&Pins>) -> Result<Self, libbpf_rs::Error> {
         // The skeleton borrows its object for as long as it lives, and nothing can own both. There is one for each
         // port of the process: the few hundred bytes are left to its end.
         let object = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = skeleton::ShimSkelBuilder::default().open(object)?;
         if let Some(settings) = open.maps.rodata_data.as_deref_mut() {
-            settings.fail_open = fallback.open;
-            settings.stale_after = u64::try_from(fallback.stale_after.as_nanos()).unwrap_or(u64::MAX);
-            settings.queues_served = queues;
+            settings.fail_open = build.fallback.open;
+            settings.stale_after = u64::try_from(build.fallback.stale_after.as_nanos()).unwrap_or(u64::MAX);
+            settings.queues_served = build.queues;
+        }
+        if build.pieces {
+            open.progs.synward_shim.set_flags(libbpf_sys::BPF_F_XDP_HAS_FRAGS);
         }
         if let Some(pins) = pins {
             let maps = &mut open.maps;
