@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) use capture::Records;
 pub(crate) use command::{attempt, run};
 pub(crate) use config::Config;
-pub(crate) use end::{DEVICE, End};
+pub(crate) use end::{DEVICE, End, packet_socket};
 pub(crate) use metrics::Metrics;
 pub(crate) use namespace::Namespace;
 pub(crate) use program::{Program, SYNWARD};
