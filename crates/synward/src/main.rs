@@ -8,6 +8,7 @@ mod convert;
 mod events;
 mod explain;
 mod fingerprint;
+mod harden;
 mod lint;
 mod reload;
 mod replay;

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::control::view::{RulesView, View, WorkerView};
 use crate::control::{Control, Listeners, Runtime, tell};
+use crate::harden;
 use crate::reload::{self, Loaded};
 
 /// How long the workers go on after no more frames reach them: what is in the rings still leaves.
@@ -24,6 +25,7 @@ const DRAIN: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
+    harden::early();
     // Signals are heard from here on: one that comes too early is acted on as soon as all can be undone.
     let runtime = Runtime::new()?;
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
@@ -43,13 +45,14 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let first = Snapshot { rules, bans: Arc::clone(keeper.bans()), generation: 1 };
     let (publisher, subscriptions) = Publisher::new(first, pairs.len());
     let spared = free_cores(pairs.len());
-    let (crew, workers) = Crew::start(pairs, subscriptions, &sender)?;
+    let (crew, workers) = Crew::start(pairs, subscriptions, &sender, config.control.sandbox)?;
     keep_to(&spared);
     crew.await_first_turns(&workers);
     ports.arm(&monitors)?;
     tell_modes(&monitors, &config.bridge);
     let ledger = publisher.ledger().clone();
     let view = Arc::new(View::new(monitors, workers, ledger, rules_view, keeper, took));
+    view.set_hardening(harden::control(&config));
     let more_threads = spared.len().saturating_sub(1);
     let control =
         Control { file: file.to_owned(), config, names, publisher, events: told, view, more_threads };
@@ -118,6 +121,7 @@ impl Crew {
         pairs: Vec<QueuePair>,
         subscriptions: Vec<Subscription>,
         events: &EventSender,
+        sandbox: bool,
     ) -> Result<(Self, Vec<WorkerView>)> {
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         if cores.len() < pairs.len() {
@@ -132,7 +136,7 @@ impl Crew {
             let stats = Arc::new(Stats::default());
             views.push(WorkerView::new(queue, Arc::clone(&stats), times));
             let desk = Desk { queue, rules, stats, events: events.clone(), timer };
-            crew.hire(Worker::new(desk, pair.outside, pair.inside, pair.umem), queue, cores.next())?;
+            crew.hire(Worker::new(desk, pair.outside, pair.inside, pair.umem), queue, cores.next(), sandbox)?;
         }
         Ok((crew, views))
     }
@@ -142,6 +146,7 @@ impl Crew {
         mut worker: Worker<synward_xsk::Queue>,
         queue: u32,
         core: Option<CoreId>,
+        sandbox: bool,
     ) -> Result<()> {
         let stop = Arc::clone(&self.stop);
         let work = move || {
@@ -149,6 +154,7 @@ impl Crew {
             if !pinned {
                 tracing::warn!(queue, "the worker is not pinned to a core");
             }
+            harden::worker(sandbox);
             worker.run(&stop);
         };
         let thread = thread::Builder::new().name(format!("synward-q{queue}")).spawn(work);

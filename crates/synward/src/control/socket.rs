@@ -16,7 +16,10 @@ use tokio::net::{UnixListener, UnixStream};
 use super::accept::accept;
 use super::bans;
 use super::view::{PORTS, View, at};
-use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
+use crate::harden::Part;
+use crate::status::{
+    Answer, DropStatus, HardeningStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status,
+};
 
 /// Who may connect: the owner of the socket and its group.
 const MODE: u32 = 0o660;
@@ -153,6 +156,12 @@ fn status(view: &View) -> Status {
             .filter(|d| d.dropped + d.would_drop > 0)
             .collect(),
         bans: bans::in_force(view),
+        hardening: view
+            .hardening()
+            .into_iter()
+            .flat_map(|hardening| hardening.parts())
+            .map(hardened)
+            .collect(),
         reloads: ReloadStatus {
             successes: view.reloads.successes.load(Ordering::Relaxed),
             failures: view.reloads.failures.load(Ordering::Relaxed),
@@ -160,6 +169,11 @@ fn status(view: &View) -> Status {
             last_error: last.error,
         },
     }
+}
+
+fn hardened(part: Part) -> HardeningStatus {
+    let Part { name, in_force, detail } = part;
+    HardeningStatus { part: name.to_owned(), in_force, detail }
 }
 
 fn port(view: &View, place: usize) -> Option<PortStatus> {

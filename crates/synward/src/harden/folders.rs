@@ -1,0 +1,121 @@
+//! The folders that a thread may reach (landlock(7)).
+
+use std::path::{Path, PathBuf};
+
+use ::landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
+};
+use synward_policy::Config;
+
+/// All kinds of access up to this version are refused, unless granted. Those that a later one adds are not: nobody has tried them here.
+const ABI_KNOWN: ABI = ABI::V7;
+
+/// To read files and list folders.
+const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+
+/// To append to a log, and to make it anew when it was moved away.
+const APPEND: BitFlags<AccessFs> = make_bitflags!(AccessFs::{WriteFile | MakeReg});
+
+/// To remove a file.
+const REMOVE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{RemoveFile});
+
+/// To write to a switch of the kernel, as `std::fs::write` does.
+const SWITCH: BitFlags<AccessFs> = make_bitflags!(AccessFs::{WriteFile | Truncate});
+
+/// The kernel's own folders: what it says of this process and of those that ask on the control socket, of the memory of the machine, of
+/// ports and cores.
+const OF_THE_KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+/// Where IPv6 is turned on again, for ports that are given back.
+const SWITCHES: &str = "/proc/sys/net/ipv6/conf";
+
+/// What a thread is confined to.
+#[derive(Debug)]
+pub(super) struct Folders {
+    abi: i32,
+    /// Where lists and the configuration may be.
+    read: Vec<PathBuf>,
+    /// Where the event log may be.
+    written: Vec<PathBuf>,
+}
+
+/// Leaves the thread no file to open, no TCP port to bind or connect to, and no process to signal but this one.
+pub(super) fn confine_to_none() -> Result<(), String> {
+    confine_to(&[]).map(drop)
+}
+
+/// Leaves the thread the folders that this configuration needs, as [`confine_to_none`] does none.
+pub(super) fn confine(config: &Config) -> Result<Folders, String> {
+    let lists = config.lists.iter().map(|list| &*list.file);
+    let read: Vec<_> = lists.chain([&*config.file]).flat_map(homes).collect();
+    let written: Vec<_> = config.events.iter().flat_map(|events| homes(&events.file)).collect();
+    let grant = |access| move |folder: &PathBuf| (folder.clone(), access);
+    let mut grants: Vec<_> = read.iter().map(grant(READ)).collect();
+    grants.extend(written.iter().map(grant(APPEND)));
+    grants.extend(homes(&config.control.socket).iter().map(grant(REMOVE)));
+    grants.extend(OF_THE_KERNEL.map(|folder| (folder.into(), READ)));
+    grants.push((SWITCHES.into(), SWITCH));
+    let abi = confine_to(&grants)?;
+    Ok(Folders { abi, read, written })
+}
+
+/// Answers the version of landlock that the kernel keeps to.
+fn confine_to(grants: &[(PathBuf, BitFlags<AccessFs>)]) -> Result<i32, String> {
+    restrict(grants).map_err(|error| error.to_string()).and_then(|status| match status {
+        RestrictionStatus { ruleset: RulesetStatus::NotEnforced, .. } => {
+            Err("the kernel has none".to_owned())
+        }
+        RestrictionStatus { landlock: LandlockStatus::Available { effective_abi, kernel_abi }, .. } => {
+            Ok(kernel_abi.unwrap_or(effective_abi as i32))
+        }
+        RestrictionStatus { .. } => Err("the kernel has none".to_owned()),
+    })
+}
+
+fn restrict(grants: &[(PathBuf, BitFlags<AccessFs>)]) -> Result<RestrictionStatus, ::landlock::RulesetError> {
+    let mut rules = Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI_KNOWN))?
+        .handle_access(AccessNet::from_all(ABI_KNOWN))?
+        .scope(Scope::from_all(ABI_KNOWN))?
+        .create()?;
+    for (folder, access) in grants {
+        // One that is not there, as IPv6 is not everywhere, needs no grant.
+        if let Ok(folder) = PathFd::new(folder) {
+            rules = rules.add_rule(PathBeneath::new(folder, *access))?;
+        }
+    }
+    rules.restrict_self()
+}
+
+/// Where a file is, and where it really is if a link leads to it.
+fn homes(file: &Path) -> Vec<PathBuf> {
+    let here = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let really = file.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
+    [here.canonicalize().ok(), really].into_iter().flatten().collect()
+}
+
+impl Folders {
+    /// The folder of a file that may not be read, if it is so.
+    pub(super) fn unreadable(&self, file: &Path) -> Option<PathBuf> {
+        outside(file, self.read.iter().map(|folder| &**folder).chain(OF_THE_KERNEL.map(Path::new)))
+    }
+
+    /// The folder of a file that may not be appended to, if it is so.
+    pub(super) fn unwritable(&self, file: &Path) -> Option<PathBuf> {
+        outside(file, self.written.iter().map(|folder| &**folder))
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!("ABI {}", self.abi)
+    }
+}
+
+/// Where a file really is, if that is in none of some folders.
+fn outside<'a>(file: &Path, mut folders: impl Iterator<Item = &'a Path>) -> Option<PathBuf> {
+    let home = homes(file).pop()?;
+    (!folders.any(|folder| home.starts_with(folder))).then_some(home)
+}
