@@ -1,6 +1,6 @@
 //! The Unix socket that `synward status` asks, and `synward ban` and its like.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,9 @@ impl ControlSocket {
     /// Listens. A socket that a process left behind is replaced, one that somebody listens on is not.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            // Whoever may write to the folder may put another socket in its place, whatever the umask says.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+            made.with_context(|| format!("cannot make {}", folder.display()))?;
         }
         remove_leftover(path)?;
         // The socket must never be open to all, not even between its making and the chmod.

@@ -119,3 +119,82 @@ fn outside<'a>(file: &Path, mut folders: impl Iterator<Item = &'a Path>) -> Opti
     let home = homes(file).pop()?;
     (!folders.any(|folder| home.starts_with(folder))).then_some(home)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixListener;
+    use std::{io, thread};
+
+    use super::*;
+
+    /// On a thread of its own: nobody gets out again.
+    fn confined<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| scope.spawn(work).join().unwrap())
+    }
+
+    fn is_refused<T>(done: io::Result<T>) -> bool {
+        done.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    fn append(file: &Path) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).open(file)
+    }
+
+    #[test]
+    fn a_worker_reaches_no_file_and_no_tcp_port() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        confined(|| {
+            confine_to_none().unwrap();
+            assert!(is_refused(File::open("/proc/self/status")));
+            assert!(is_refused(fs::read_dir("/")));
+            assert!(is_refused(TcpListener::bind("127.0.0.1:0")));
+            assert!(is_refused(TcpStream::connect(address)));
+        });
+    }
+
+    #[test]
+    fn the_control_thread_reaches_what_the_configuration_names() {
+        let top = std::env::temp_dir().join(format!("synward-folders-{}", std::process::id()));
+        for folder in ["etc", "lists", "log", "run", "elsewhere"] {
+            fs::create_dir_all(top.join(folder)).unwrap();
+        }
+        let in_top = |file: &str| top.join(file);
+        fs::write(in_top("lists/real.txt"), "192.0.2.1\n").unwrap();
+        fs::write(in_top("elsewhere/other.txt"), "192.0.2.1\n").unwrap();
+        std::os::unix::fs::symlink(in_top("lists/real.txt"), in_top("etc/link.txt")).unwrap();
+        let socket = UnixListener::bind(in_top("run/control.sock")).unwrap();
+        let text = "[bridge]\noutside = 'a'\ninside = 'b'\n[events]\nfile = '../log/events.json'\n\
+            [control]\nsocket = '../run/control.sock'\n\
+            [[list]]\nname = 'x'\nkind = 'ip'\naction = 'block'\nfile = 'link.txt'\n";
+        fs::write(in_top("etc/synward.toml"), text).unwrap();
+        append(&in_top("log/events.json")).unwrap();
+        let config = Config::load(&in_top("etc/synward.toml")).unwrap();
+        confined(|| {
+            let folders = confine(&config).unwrap();
+            for file in ["etc/synward.toml", "etc/link.txt", "lists/real.txt"] {
+                assert!(fs::read(in_top(file)).is_ok(), "{file}");
+                assert_eq!(folders.unreadable(&in_top(file)), None);
+            }
+            assert!(fs::read("/proc/self/status").is_ok() && fs::read_dir("/sys/class/net").is_ok());
+            let other = in_top("elsewhere/other.txt");
+            assert!(is_refused(fs::read(&other)) && is_refused(fs::read("/etc/passwd")));
+            assert_eq!(folders.unreadable(&other), Some(in_top("elsewhere")));
+
+            fs::remove_file(in_top("log/events.json")).unwrap_err();
+            assert!(append(&in_top("log/events.json")).is_ok() && append(&in_top("log/new.json")).is_ok());
+            assert!(is_refused(fs::read(in_top("log/events.json"))), "the log is for others to read");
+            for file in ["etc/synward.toml", "lists/new.txt", "elsewhere/new.txt"] {
+                assert!(is_refused(append(&in_top(file))), "{file}");
+                assert!(folders.unwritable(&in_top(file)).is_some());
+            }
+            assert_eq!(folders.unwritable(&in_top("log/events.json")), None);
+            assert!(fs::remove_file(in_top("run/control.sock")).is_ok());
+            assert!(is_refused(TcpListener::bind("127.0.0.1:0")));
+        });
+        drop(socket);
+        fs::remove_dir_all(&top).unwrap();
+    }
+}

@@ -49,7 +49,7 @@ const CONTROL: &[&[i64]] = &[
     &[libc::SYS_openat, libc::SYS_read, libc::SYS_readv, libc::SYS_pread64, libc::SYS_lseek],
     &[libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_statfs, libc::SYS_fstatfs],
     &[libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_readlinkat, libc::SYS_getcwd],
-    &[libc::SYS_getdents64, libc::SYS_fcntl, libc::SYS_flock, libc::SYS_dup, libc::SYS_dup3],
+    &[libc::SYS_getdents64, libc::SYS_flock, libc::SYS_dup, libc::SYS_dup3],
     // The control socket is removed at the end, and so are pins in a bpffs.
     &[libc::SYS_unlinkat],
     // Clients of /metrics and of the control socket.
@@ -137,6 +137,7 @@ fn calls(role: Role) -> Result<Calls, BackendError> {
     let mut calls: Calls = unconditional(role).map(|call| (call, Vec::new())).collect();
     calls.extend(memory()?);
     calls.extend(own_signals()?);
+    calls.extend(descriptors(role)?);
     if role == Role::Control {
         calls.extend(threads()?);
         calls.extend(sockets()?);
@@ -160,6 +161,12 @@ fn memory() -> Result<[(i64, Vec<SeccompRule>); 2], BackendError> {
 /// Signals to this process, as abort(3) sends one.
 fn own_signals() -> Result<[(i64, Vec<SeccompRule>); 1], BackendError> {
     Ok([(libc::SYS_tgkill, vec![when(0, Eq, std::process::id().into())?])])
+}
+
+/// The standard library looks whether a descriptor is still open before it closes it, in builds that check themselves.
+fn descriptors(role: Role) -> Result<[(i64, Vec<SeccompRule>); 1], BackendError> {
+    let asked = when(1, Eq, libc::F_GETFD as u64)?;
+    Ok([(libc::SYS_fcntl, if role == Role::Worker { vec![asked] } else { Vec::new() })])
 }
 
 /// New threads, and what each does before its work; no process, no namespace of its own.

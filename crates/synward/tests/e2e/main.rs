@@ -15,6 +15,7 @@ mod bed;
 mod events;
 mod forwarding;
 mod frames;
+mod harden;
 mod hosts;
 mod life_cycle;
 mod link;
