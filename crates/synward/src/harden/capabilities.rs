@@ -63,20 +63,19 @@ fn version(release: &str) -> (u32, u32) {
 
 /// What it takes to go past the permissions of files: root without capabilities is a user like others.
 fn of_files(config: &Config) -> CapabilitySet {
-    let without = || -> CapabilitySet {
-        let mut needed = CapabilitySet::empty();
-        if keep(CapabilitySet::empty()).is_ok() {
-            needed.set(
-                CapabilitySet::DAC_READ_SEARCH,
-                read_by(config).any(|file| lacks(file, Access::READ_OK)),
-            );
-            let change = Access::WRITE_OK | Access::EXEC_OK;
-            needed.set(CapabilitySet::DAC_OVERRIDE, changed_by(config).any(|folder| lacks(folder, change)));
-        }
-        needed
-    };
     // A thread tries how it is without: it cannot take back what it has given up.
-    thread::scope(|scope| scope.spawn(without).join()).unwrap_or(CapabilitySet::empty())
+    let try_it =
+        || if keep(CapabilitySet::empty()).is_ok() { lacking(config) } else { CapabilitySet::empty() };
+    thread::scope(|scope| scope.spawn(try_it).join()).unwrap_or(CapabilitySet::empty())
+}
+
+/// What a thread without capabilities lacks.
+fn lacking(config: &Config) -> CapabilitySet {
+    let change = Access::WRITE_OK | Access::EXEC_OK;
+    let mut lacking = CapabilitySet::empty();
+    lacking.set(CapabilitySet::DAC_READ_SEARCH, read_by(config).any(|file| lacks(file, Access::READ_OK)));
+    lacking.set(CapabilitySet::DAC_OVERRIDE, changed_by(config).any(|folder| lacks(folder, change)));
+    lacking
 }
 
 /// The files that a reload reads.
@@ -94,7 +93,7 @@ fn lacks(path: &Path, access: Access) -> bool {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let lacks = accessat(CWD, path, access, AtFlags::empty()) == Err(Errno::ACCESS);
     if lacks {
-        tracing::warn!(path = %path.display(), "reached thanks to capabilities only: the program must keep one for it");
+        tracing::warn!(path = %path.display(), "reached only thanks to a capability, which the program therefore keeps: let its user reach this (chown, chmod)");
     }
     lacks
 }

@@ -27,6 +27,7 @@ use synward_policy::{Config, Diagnostic, Faults};
 
 use folders::Folders;
 use seccomp::Role;
+use threads::Thread;
 
 /// Why a part of the sandbox is missing that the operator does not want.
 const TURNED_OFF: &str = "[control] sandbox = false";
@@ -94,13 +95,14 @@ impl Hardening {
     /// All parts, as the kernel has them now: read back, not remembered, as far as it can be.
     pub(crate) fn parts(&self) -> [Part; 5] {
         let threads = threads::all();
-        let limited = threads.iter().all(|thread| self.kept.contains(thread.permitted));
+        let may = |thread: &Thread| if thread.is_worker { CapabilitySet::empty() } else { self.kept };
+        let limited = threads.iter().all(|thread| may(thread).contains(thread.permitted));
         let filtered = threads.iter().all(|thread| thread.is_filtered);
-        let dumps = dumpable_behavior().is_ok_and(|found| found != DumpableBehavior::NotDumpable);
+        let closed = dumpable_behavior() == Ok(DumpableBehavior::NotDumpable);
         let calls = self.seccomp.clone().map(|()| "listed system calls only".to_owned());
         let files = self.landlock.as_ref().map(Folders::describe).map_err(String::clone);
         [
-            Part::new("core_dumps", Ok("none".to_owned()), !dumps),
+            Part::new("core_dumps", Ok("none".to_owned()), closed),
             Part::new("new_privileges", Ok("none".to_owned()), no_new_privs().unwrap_or(false)),
             Part::new("capabilities", Ok(capabilities::describe(self.kept)), limited),
             Part::new("seccomp", calls, filtered),
@@ -119,18 +121,17 @@ impl Hardening {
 
     /// Says of files that could not be read what hardening has to do with it, and what to do about it.
     pub(crate) fn explain(&self, faults: Faults) -> Faults {
-        let explained = |fault: Diagnostic| match self.why_unreadable(&fault) {
+        faults.map(|fault| match self.why_unreadable(&fault) {
             Some(help) => fault.with_help(help),
             None => fault,
-        };
-        let explained = Vec::from(faults.clone()).into_iter().map(explained).collect();
-        Faults::check(explained).err().unwrap_or(faults)
+        })
     }
 
     fn why_unreadable(&self, fault: &Diagnostic) -> Option<String> {
         // What is wrong at a place was read.
         let file = fault.place.is_none().then_some(&fault.file)?;
         let outside = self.landlock.as_ref().ok().and_then(|folders| folders.unreadable(file));
+        let outside = outside.filter(|_| file.exists());
         outside.map(|folder| missing_folder(&folder)).or_else(|| capabilities::why_unreadable(file))
     }
 
@@ -153,7 +154,7 @@ impl Part {
     fn new(name: &'static str, done: Result<String, String>, confirmed: bool) -> Self {
         let in_force = done.is_ok() && confirmed;
         let detail = match done {
-            Ok(_) if !confirmed => "not on all threads".to_owned(),
+            Ok(_) if !confirmed => "the kernel says otherwise of a thread".to_owned(),
             Ok(detail) | Err(detail) => detail,
         };
         Self { name, in_force, detail }

@@ -7,9 +7,13 @@ use rustix::thread::CapabilitySet;
 /// SECCOMP_MODE_FILTER (linux/seccomp.h).
 const FILTERED: &str = "2";
 
+/// What the names of workers begin with.
+const WORKER: &str = "synward-q";
+
 /// A thread.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Thread {
+    pub(super) is_worker: bool,
     pub(super) permitted: CapabilitySet,
     pub(super) is_filtered: bool,
 }
@@ -23,9 +27,10 @@ pub(super) fn all() -> Vec<Thread> {
 fn read(status: &str) -> Option<Thread> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let permitted = u64::from_str_radix(field("CapPrm:")?, 16).ok()?;
+    let is_worker = field("Name:")?.starts_with(WORKER);
     // A kernel without seccomp has no such line.
     let is_filtered = field("Seccomp:") == Some(FILTERED);
-    Some(Thread { permitted: CapabilitySet::from_bits_retain(permitted), is_filtered })
+    Some(Thread { is_worker, permitted: CapabilitySet::from_bits_retain(permitted), is_filtered })
 }
 
 #[cfg(test)]
@@ -36,9 +41,9 @@ mod tests {
     fn a_status_is_read() {
         let status = "Name:\tsynward-q0\nCapPrm:\t0000000000003000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
         let permitted = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
-        assert_eq!(read(status), Some(Thread { permitted, is_filtered: true }));
-        let bare = status.replace("Seccomp:\t2\n", "");
-        assert_eq!(read(&bare), Some(Thread { permitted, is_filtered: false }));
+        assert_eq!(read(status), Some(Thread { is_worker: true, permitted, is_filtered: true }));
+        let bare = status.replace("Seccomp:\t2\n", "").replace("-q0", "");
+        assert_eq!(read(&bare), Some(Thread { is_worker: false, permitted, is_filtered: false }));
         assert_eq!(read("Name:\tsynward\n"), None);
         assert!(!all().is_empty());
     }
