@@ -22,15 +22,15 @@ const BPF_BY_DESCRIPTOR: (u32, u32) = (6, 0);
 /// Leaves the thread these capabilities, as far as it has them, and no others.
 pub(super) fn keep(kept: CapabilitySet) -> io::Result<()> {
     // First, because it takes CAP_SETPCAP. Whoever lacks that has a bounding set that matters little: nothing is ever executed.
-    leave_bounding(kept);
+    empty_bounding_set();
     let kept = capabilities(None)?.permitted & kept;
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     Ok(set_capabilities(None, sets)?)
 }
 
-fn leave_bounding(kept: CapabilitySet) {
+fn empty_bounding_set() {
     let all = (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number));
-    for capability in all.filter(|capability| !kept.contains(*capability)) {
+    for capability in all {
         // Past the last one that the kernel knows, it is an error to ask.
         if capability_is_in_bounding_set(capability).unwrap_or(false)
             && let Err(error) = remove_capability_from_bounding_set(capability)
@@ -83,7 +83,7 @@ fn read_by(config: &Config) -> impl Iterator<Item = &Path> {
     config.lists.iter().map(|list| &*list.file).chain([&*config.file])
 }
 
-/// The folders in which files are made and removed.
+/// The folders in which files are made and removed. A bpffs is the kernel's own, and of the user that made the pins.
 fn changed_by(config: &Config) -> impl Iterator<Item = &Path> {
     let files = config.events.iter().map(|events| &*events.file).chain([&*config.control.socket]);
     files.filter_map(Path::parent)

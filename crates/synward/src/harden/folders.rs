@@ -23,6 +23,9 @@ const REMOVE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{RemoveFile});
 /// To write to a switch of the kernel, as `std::fs::write` does.
 const SWITCH: BitFlags<AccessFs> = make_bitflags!(AccessFs::{WriteFile | Truncate});
 
+/// To take pins out of a bpffs, when the shims leave the ports after all.
+const UNPIN: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | RemoveFile | RemoveDir});
+
 /// The kernel's own folders: what it says of this process and of those that ask on the control socket, of the memory of the machine, of
 /// ports and cores.
 const OF_THE_KERNEL: [&str; 2] = ["/proc", "/sys"];
@@ -56,6 +59,7 @@ pub(super) fn confine(config: &Config) -> Result<Folders, String> {
     grants.extend(homes(&config.control.socket).iter().map(grant(REMOVE)));
     grants.extend(OF_THE_KERNEL.map(|folder| (folder.into(), READ)));
     grants.push((SWITCHES.into(), SWITCH));
+    grants.push((config.bridge.bpffs.clone(), UNPIN));
     let abi = confine_to(&grants)?;
     Ok(Folders { abi, read, written })
 }
