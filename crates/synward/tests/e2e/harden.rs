@@ -16,7 +16,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use serde_json::Value;
 
-use crate::bed::{Bed, Case, Config, Fate, Program, SYNWARD, Side, Wire, attempt, eventually, run};
+use crate::bed::{Bed, Case, Config, Fate, PORTS, Program, SYNWARD, Side, Wire, attempt, eventually, run};
 use crate::frames::{Flow, noise};
 
 // capabilities(7), linux/capability.h.
@@ -219,27 +219,22 @@ fn its_memory_is_closed_to_others_of_its_user() {
 #[test]
 fn all_that_an_operator_does_still_works() {
     let bed = Bed::new();
-    for port in ["outside0", "inside0"] {
-        bed.wire.run(&format!("sysctl -q net.ipv6.conf.{port}.disable_ipv6=0"));
-    }
-    let ipv6_off = || bed.wire.run("sysctl -n net.ipv6.conf.outside0.disable_ipv6").trim().to_owned();
     let socket = bed.folder().join("control.sock");
     let wire = bed.start(&Config::enforce().block("blocked", "203.0.113.66\n").events(100));
-    assert_eq!(ipv6_off(), "1");
     judge(&wire, "203.0.113.66", DROPPED);
     run(&format!("{SYNWARD} ban 203.0.113.7 --socket {}", socket.display()));
     judge(&wire, "203.0.113.7", Fate::Dropped("ban"));
 
     // Another list, in the folder that is known; the log moved away.
-    let moved = bed.folder().join("events.json.1");
-    fs::rename(bed.folder().join("events.json"), &moved).unwrap();
+    let (log, moved) = (bed.folder().join("events.json"), bed.folder().join("events.json.1"));
+    let lines = |file: &Path| fs::read_to_string(file).unwrap().lines().count();
+    eventually("both events", || (lines(&log) == 2).then_some(()), || wire.program.log());
+    fs::rename(&log, &moved).unwrap();
     wire.reload(&Config::enforce().block("other", "203.0.113.67\n").events(100));
     assert_eq!(last_error(&wire), "");
     judge(&wire, "203.0.113.67", DROPPED);
     judge(&wire, "203.0.113.66", Fate::Passes);
-    let lines = |file: &Path| fs::read_to_string(file).unwrap().lines().count();
-    let look = || (lines(&bed.folder().join("events.json")) == 1).then_some(());
-    eventually("the event in the new log", look, || wire.program.log());
+    eventually("the event in the new log", || (lines(&log) == 1).then_some(()), || wire.program.log());
     assert_eq!(lines(&moved), 2);
 
     assert!(wire.metrics().get("process_open_fds", &[]) > 0);
@@ -251,8 +246,20 @@ fn all_that_an_operator_does_still_works() {
     run(&format!("{member} {} status --socket {}", program.display(), socket.display()));
 
     wire.stop();
-    assert_eq!(ipv6_off(), "0");
     assert!(!socket.exists());
+}
+
+#[test]
+fn the_host_gets_its_ports_back_with_ipv6() {
+    let bed = Bed::new();
+    for port in PORTS {
+        bed.wire.run(&format!("sysctl -q net.ipv6.conf.{port}.disable_ipv6=0"));
+    }
+    let is_off = || PORTS.map(|port| bed.wire.run(&format!("sysctl -n net.ipv6.conf.{port}.disable_ipv6")));
+    let wire = bed.start(&Config::enforce());
+    assert_eq!(is_off(), ["1\n"; 2]);
+    wire.stop();
+    assert_eq!(is_off(), ["0\n"; 2]);
 }
 
 #[test]
