@@ -201,8 +201,10 @@ pub enum FastPath {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkLoss {
-    /// It stays as it is.
+    /// It is, as if there were one cable; and brought up again after the other.
     #[default]
+    Propagate,
+    /// It stays as it is.
     Ignore,
 }
 

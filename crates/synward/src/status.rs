@@ -70,6 +70,9 @@ pub(crate) struct PortStatus {
     pub(crate) port: String,
     pub(crate) interface: String,
     pub(crate) link: bool,
+    /// Whether the port is held down because the other has no link.
+    pub(crate) held_down: bool,
+    pub(crate) mtu: u32,
     pub(crate) rx_frames: u64,
     pub(crate) tx_frames: u64,
     pub(crate) queues: Vec<QueueStatus>,
@@ -182,9 +185,15 @@ fn text(status: &Status) -> String {
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
     ];
-    for PortStatus { port, interface, link, rx_frames, tx_frames, queues } in ports {
-        let link = if *link { "up" } else { "DOWN" };
-        lines.push(format!("{port:<8} {interface}: link {link}, {rx_frames} frames in, {tx_frames} out"));
+    for PortStatus { port, interface, link, held_down, mtu, rx_frames, tx_frames, queues } in ports {
+        let link = match (link, held_down) {
+            (_, true) => "held DOWN, because the other port has none",
+            (true, false) => "up",
+            (false, false) => "DOWN",
+        };
+        lines.push(format!(
+            "{port:<8} {interface}: link {link}, MTU {mtu}, {rx_frames} frames in, {tx_frames} out"
+        ));
         lines.extend(queues.iter().flat_map(queue_lines));
     }
     for ListStatus { name, entries, refused, hits, decisions } in lists {

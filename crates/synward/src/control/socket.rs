@@ -210,8 +210,10 @@ fn port(view: &View, place: usize) -> Option<PortStatus> {
     };
     Some(PortStatus {
         port: (*PORTS.get(place)?).to_owned(),
-        interface: monitor.nic.name().to_owned(),
+        interface: monitor.nic.current_name().unwrap_or_else(|| monitor.nic.name().to_owned()),
         link: *view.links().get(place)?,
+        held_down: view.links.get(place)?.held_down.load(Ordering::Relaxed),
+        mtu: view.links.get(place)?.mtu.load(Ordering::Relaxed),
         rx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.rx_frames.get())),
         tx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.tx_frames.get())),
         queues: monitor.queues.iter().zip(&view.workers).map(queue).collect(),

@@ -1,7 +1,7 @@
 //! What can be seen of the running bridge: read by `/metrics` and `synward status`, written by the workers (their counters) and by
 //! the control thread (the rest).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,8 +21,8 @@ pub(crate) struct View {
     pub(crate) started: Instant,
     /// Outside, inside.
     pub(crate) ports: [PortMonitor; 2],
-    /// Whether each port has a link.
-    links: [AtomicBool; 2],
+    /// What is known of the link of each port.
+    pub(super) links: [Link; 2],
     /// By queue.
     pub(crate) workers: Vec<WorkerView>,
     /// What lists of addresses did.
@@ -33,6 +33,30 @@ pub(crate) struct View {
     hardening: OnceLock<Hardening>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
+}
+
+/// What is known of the link of a port.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Whether it has one.
+    pub(crate) up: AtomicBool,
+    /// Whether the port is held down, because the other has none.
+    pub(crate) held_down: AtomicBool,
+    /// How often it was taken down for that.
+    pub(crate) propagations: AtomicU64,
+    /// The MTU.
+    pub(crate) mtu: AtomicU32,
+}
+
+impl Link {
+    fn new() -> Self {
+        Self {
+            up: AtomicBool::new(true),
+            held_down: AtomicBool::new(false),
+            propagations: AtomicU64::new(0),
+            mtu: AtomicU32::new(0),
+        }
+    }
 }
 
 /// One worker.
@@ -116,7 +140,7 @@ impl View {
         Self {
             started: Instant::now(),
             ports,
-            links: [AtomicBool::new(true), AtomicBool::new(true)],
+            links: [Link::new(), Link::new()],
             workers,
             ledger,
             rules: Mutex::new(rules),
@@ -156,7 +180,7 @@ impl View {
 
     /// Whether each port has a link, as far as known.
     pub(crate) fn links(&self) -> [bool; 2] {
-        self.links.each_ref().map(|link| link.load(Ordering::Relaxed))
+        self.links.each_ref().map(|link| link.up.load(Ordering::Relaxed))
     }
 
     /// Looks whether the ports are there and have a link, and logs what has changed.
@@ -167,7 +191,8 @@ impl View {
         for ((port, monitor), link) in PORTS.iter().zip(&self.ports).zip(&self.links) {
             let name = monitor.nic.name();
             let carrier = monitor.nic.carrier().with_context(|| format!("the {port} port {name} is gone"))?;
-            if link.swap(carrier, Ordering::Relaxed) != carrier {
+            let held = link.held_down.load(Ordering::Relaxed);
+            if link.up.swap(carrier, Ordering::Relaxed) != carrier && !held {
                 let change = if carrier { "the link is up" } else { "the link is down" };
                 tracing::warn!(port, interface = name, "{change}");
             }
