@@ -61,6 +61,7 @@ pub(crate) struct Status {
     pub(crate) drops: Vec<DropStatus>,
     /// Number of the bans in force.
     pub(crate) bans: usize,
+    pub(crate) hardening: Vec<HardeningStatus>,
     pub(crate) reloads: ReloadStatus,
 }
 
@@ -106,6 +107,15 @@ pub(crate) struct DropStatus {
     pub(crate) reason: String,
     pub(crate) dropped: u64,
     pub(crate) would_drop: u64,
+}
+
+/// A part of what the program has given up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HardeningStatus {
+    pub(crate) part: String,
+    pub(crate) in_force: bool,
+    /// How far it goes, or why it is missing.
+    pub(crate) detail: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,8 +168,19 @@ fn converse(socket: &Path, request: &Request) -> Result<Answer> {
 
 /// The status for a person.
 fn text(status: &Status) -> String {
-    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, bans, reloads } =
-        status;
+    let Status {
+        version,
+        pid,
+        uptime_seconds,
+        mode,
+        generation,
+        ports,
+        lists,
+        drops,
+        bans,
+        hardening,
+        reloads,
+    } = status;
     let mut lines = vec![
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
@@ -185,6 +206,10 @@ fn text(status: &Status) -> String {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
     }
     lines.push(format!("bans     {bans} in force"));
+    lines.extend(hardening.iter().map(|HardeningStatus { part, in_force, detail }| {
+        let missing = if *in_force { "" } else { "NOT IN FORCE: " };
+        format!("hardened {part}: {missing}{detail}")
+    }));
     lines.push(format!("reloads  {} succeeded, {} failed", reloads.successes, reloads.failures));
     if let Some(error) = &reloads.last_error {
         lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));

@@ -34,6 +34,7 @@ impl Collector for Metrics {
             shims(view),
             buffers(view),
             events(view),
+            hardening(view),
         ]
         .concat()
     }
@@ -452,6 +453,13 @@ fn buffers(view: &View) -> Vec<MetricFamily> {
         gauge("synward_umem_frames", "Frame buffers of a worker by the place where they are.", places),
         gauge("synward_umem_size_frames", "Frame buffers of a worker in all: the sum of all places.", sizes),
     ]
+}
+
+/// What the program has given up.
+fn hardening(view: &View) -> Vec<MetricFamily> {
+    let parts = view.hardening().into_iter().flat_map(|hardening| hardening.parts());
+    let samples = parts.map(|part| Sample::new([("part", part.name)], part.in_force)).collect::<Vec<_>>();
+    vec![gauge("synward_hardening", "Whether a part of the hardening is in force.", samples)]
 }
 
 /// What became of the events.

@@ -186,7 +186,14 @@ impl Control {
         let (file, names, more_threads) = (self.file.clone(), self.names.clone(), self.more_threads);
         let in_force = Arc::clone(&self.publisher.current().rules);
         tracing::info!(file = %file.display(), "reloading");
-        tokio::task::spawn_blocking(move || reload::reload(&in_force, &file, names, more_threads))
+        let view = Arc::clone(&self.view);
+        tokio::task::spawn_blocking(move || {
+            let loaded = reload::reload(&in_force, &file, names, more_threads);
+            match view.hardening() {
+                Some(hardening) => loaded.map_err(|faults| hardening.explain(faults)),
+                None => loaded,
+            }
+        })
     }
 
     fn finish(&mut self, loaded: Result<Loaded>, log: &mut Option<EventLog>) {
@@ -212,7 +219,7 @@ impl Control {
         }
         let current = self.publisher.current();
         warnings.extend(rules.check_against(&current.rules, &config)?);
-        let new_log = config.events.as_ref().map(open_log).transpose()?;
+        let new_log = self.open_new_log(&config)?;
         tell(&warnings, refused, &rules);
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
@@ -222,6 +229,15 @@ impl Control {
         self.publisher.publish(Snapshot { rules, bans: Arc::clone(&current.bans), generation });
         (*log, self.config, self.names) = (new_log, config, names);
         Ok((generation, took))
+    }
+
+    fn open_new_log(&self, config: &Config) -> Result<Option<EventLog>> {
+        let Some(settings) = &config.events else { return Ok(None) };
+        let reason = || self.view.hardening()?.why_unwritable(&settings.file);
+        match (open_log(settings), reason()) {
+            (Err(error), Some(reason)) => bail!("{error}; {reason}"),
+            (log, _) => log.map(Some),
+        }
     }
 }
 

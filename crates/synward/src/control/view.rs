@@ -2,13 +2,15 @@
 //! the control thread (the rest).
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
 use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
+
+use crate::harden::Hardening;
 
 /// The names of the two ports, in the order in which they lie in every pair.
 pub(crate) const PORTS: [&str; 2] = ["outside", "inside"];
@@ -27,6 +29,8 @@ pub(crate) struct View {
     ledger: Ledger,
     rules: Mutex<RulesView>,
     bans: Mutex<BanKeeper>,
+    /// None until the program has given up what it does not need.
+    hardening: OnceLock<Hardening>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
 }
@@ -141,6 +145,7 @@ impl View {
             ledger,
             rules: Mutex::new(rules),
             bans: Mutex::new(bans),
+            hardening: OnceLock::new(),
             reloads: Reloads {
                 successes: AtomicU64::new(0),
                 failures: AtomicU64::new(0),
@@ -156,6 +161,16 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// What is in force of all that an attacker would be up against.
+    pub(crate) fn hardening(&self) -> Option<&Hardening> {
+        self.hardening.get()
+    }
+
+    /// Says so once and for all.
+    pub(crate) fn set_hardening(&self, hardening: Hardening) {
+        let _ = self.hardening.set(hardening);
     }
 
     /// The bans, to look at and to change.

@@ -15,7 +15,7 @@ use crate::bed::{Bed, Config, SYNWARD, Side, Wire, attempt, run};
 use crate::frames::{FIN, Flow, SYN, Segment, arp, noise};
 
 /// Every metric that is promised, and the names of its labels.
-const METRICS: [(&str, &str); 49] = [
+const METRICS: [(&str, &str); 50] = [
     ("synward_build_info", "version"),
     ("synward_rx_frames_total", "port queue"),
     ("synward_rx_bytes_total", "port queue"),
@@ -63,6 +63,7 @@ const METRICS: [(&str, &str); 49] = [
     ("synward_events_total", ""),
     ("synward_events_lost_total", ""),
     ("synward_events_suppressed_total", ""),
+    ("synward_hardening", "part"),
     ("process_resident_memory_bytes", ""),
     ("process_cpu_seconds_total", ""),
 ];
