@@ -12,6 +12,7 @@
 
 mod bans;
 mod bed;
+mod evasion;
 mod events;
 mod forwarding;
 mod frames;
@@ -21,5 +22,6 @@ mod link;
 mod listen;
 mod load;
 mod observe;
+mod odd;
 mod reload;
 mod verdicts;
