@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use capture::Records;
+pub(crate) use capture::{Capture, Records};
 pub(crate) use command::{attempt, run};
 pub(crate) use config::Config;
 #[allow(unused_imports, reason = "the faults use it")]
