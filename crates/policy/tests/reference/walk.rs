@@ -449,7 +449,7 @@ fn gre(content: &[u8]) -> Option<Found> {
     if content.len() < 4 {
         return Some(Found::Odd("runt"));
     }
-    if content[0] & 0x40 != 0 || content[1] % 8 != 0 {
+    if content[0] & 0x40 != 0 || content[1] & 7 != 0 {
         return None;
     }
     let words = [0x80, 0x20, 0x10].into_iter().filter(|flag| content[0] & flag != 0).count();
