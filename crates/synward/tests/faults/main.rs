@@ -19,11 +19,13 @@ mod bed;
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod frames;
+mod deaths;
 mod instrument;
 mod kernel;
 mod measured;
 mod meter;
 mod sender;
+mod stage;
 mod table;
 
 use std::fs;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 use table::{HEAD, Row};
 
 fn rows() -> Vec<Row> {
-    instrument::rows()
+    [instrument::rows(), deaths::rows()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -25,8 +25,8 @@ pub(crate) struct Measured {
     pub(crate) outage: Duration,
     /// The longest that a frame was on its way.
     pub(crate) delay: Duration,
-    /// When the last frame arrived, in ns of CLOCK_MONOTONIC.
-    pub(crate) last_arrival: u64,
+    /// When the frames arrived, in ns of CLOCK_MONOTONIC, in order.
+    pub(crate) arrivals: Vec<u64>,
     /// Frames lost of each flow.
     pub(crate) lost_of: Vec<usize>,
     /// How far the sender fell behind the clock.
@@ -46,7 +46,13 @@ impl Measured {
         }
         let mut measured = Self { sent: sent.shots.len(), lag: sent.lag, ..Self::default() };
         flows.iter().for_each(|flow| measured.add(flow));
+        measured.arrivals.sort_unstable();
         measured
+    }
+
+    /// Frames that had arrived at a time.
+    pub(crate) fn arrived_until(&self, time: u64) -> u64 {
+        self.arrivals.partition_point(|arrival| *arrival <= time) as u64
     }
 
     fn add(&mut self, flow: &[Trip]) {
@@ -59,8 +65,7 @@ impl Measured {
         self.out_of_order += out_of_order(flow);
         self.outage = self.outage.max(outage(flow));
         self.delay = self.delay.max(delays(flow).max().unwrap_or_default());
-        let last = flow.iter().map(|(_, record)| record.arrived).max();
-        self.last_arrival = self.last_arrival.max(last.unwrap_or_default());
+        self.arrivals.extend(flow.iter().filter(|trip| !is_lost(trip)).map(|(_, record)| record.arrived));
     }
 
     /// Whether the sender kept pace; what it measured is void otherwise.
@@ -127,7 +132,7 @@ pub(crate) fn checks_itself() {
         out_of_order: 1,
         outage: Duration::from_millis(20),
         delay: Duration::from_millis(350),
-        last_arrival: ms(400),
+        arrivals: [1, 31, 40, 400].map(ms).to_vec(),
         lost_of: vec![2],
         ..Measured::default()
     };

@@ -1,0 +1,100 @@
+//! The process dies or hangs, or is replaced.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::bed::SYNWARD;
+use crate::sender::clock;
+use crate::stage::{Situation, Stage, WATCH, perform};
+use crate::table::{Outcome, Row, Target};
+
+/// `stale_after` by default, and what noticing it may take.
+pub(crate) const STALE: Duration = Duration::from_millis(250);
+const NOTICED: Duration = Duration::from_millis(20);
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (queues, limit) in [(1, 20), (2, 60)] {
+        let open = Situation::open(queues);
+        rows.push(row("SIGTERM, then restart", open, Target::NothingLost, restart).short());
+        rows.push(row("upgrade: another binary, SIGTERM", open, Target::NothingLost, upgrade));
+        let limit = Target::Within(Duration::from_millis(limit));
+        rows.push(row("kill -9", open, limit, kill).short());
+        rows.push(row("hang (SIGSTOP, SIGCONT)", open, Target::Within(STALE + NOTICED), hang).short());
+    }
+    for rate in [10_000, 50_000] {
+        let limit = Target::Within(Duration::from_millis(20));
+        rows.push(row("kill -9", Situation { rate, ..Situation::open(1) }, limit, kill));
+    }
+    for queues in [1, 2] {
+        let closed = Situation::closed(queues);
+        rows.push(row("kill -9", closed, Target::Correct, kill).short());
+        rows.push(row("hang (SIGSTOP, SIGCONT)", closed, Target::Correct, hang));
+        rows.push(row("SIGTERM, then restart", closed, Target::Correct, restart));
+    }
+    rows.push(row("restart while the old one lives", Situation::open(2), Target::NothingLost, overlap));
+    rows
+}
+
+fn row(
+    fault: &str,
+    situation: Situation,
+    target: Target,
+    act: fn(&mut Stage<'_>, &mut Outcome),
+) -> Row {
+    Row::new(fault, situation.text(), target, move || perform(situation, situation.config(), act))
+}
+
+/// `kill -9`, and nobody who starts the program again while it is watched.
+fn kill(stage: &mut Stage<'_>, _: &mut Outcome) {
+    stage.signal(Signal::SIGKILL);
+    stage.bury();
+    thread::sleep(WATCH);
+}
+
+/// Stopped as by a debugger, and let go.
+fn hang(stage: &mut Stage<'_>, _: &mut Outcome) {
+    stage.signal(Signal::SIGSTOP);
+    thread::sleep(WATCH);
+    stage.signal(Signal::SIGCONT);
+    thread::sleep(WATCH);
+}
+
+fn restart(stage: &mut Stage<'_>, outcome: &mut Outcome) {
+    stage.signal(Signal::SIGTERM);
+    stage.bury();
+    let ended = clock();
+    stage.start("");
+    let (took, starting) = (since(stage.began), since(ended));
+    outcome.note(format!("the end and the start took {took:?}, of that the start {starting:?}"));
+    thread::sleep(WATCH);
+}
+
+/// The new binary is started as soon as the old one is told to end, and has to wait for it.
+fn upgrade(stage: &mut Stage<'_>, _: &mut Outcome) {
+    let (binary, starter) = (stage.bed.folder().join("synward-new"), stage.bed.folder().join("start"));
+    fs::copy(SYNWARD, &binary).unwrap();
+    // It is given the name of the old binary, and runs the new one.
+    fs::write(&starter, format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", binary.display())).unwrap();
+    fs::set_permissions(&starter, fs::Permissions::from_mode(0o755)).unwrap();
+    stage.signal(Signal::SIGTERM);
+    stage.bury();
+    stage.start(starter.to_str().unwrap());
+    thread::sleep(WATCH);
+}
+
+/// The new process is started when the old one has been told to end and has not yet ended.
+fn overlap(stage: &mut Stage<'_>, _: &mut Outcome) {
+    stage.signal(Signal::SIGTERM);
+    let old = stage.start("");
+    drop(old);
+    thread::sleep(WATCH);
+}
+
+fn since(began: u64) -> Duration {
+    Duration::from_nanos(clock() - began)
+}
