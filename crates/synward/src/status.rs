@@ -22,9 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     Status,
-    Ban { address: IpAddr, seconds: u64 },
-    Unban { address: IpAddr },
+    Ban {
+        address: IpAddr,
+        seconds: u64,
+    },
+    Unban {
+        address: IpAddr,
+    },
     Bans,
+    /// Has the worker of a queue panic.
+    #[cfg(feature = "fault-injection")]
+    Panic {
+        queue: u32,
+    },
 }
 
 /// The answer to it.
@@ -69,6 +79,14 @@ pub(crate) struct QueueStatus {
     pub(crate) queue: u32,
     pub(crate) xdp: String,
     pub(crate) generation: u64,
+    /// Whether a worker takes the frames; if not, the kernel holds the wire.
+    pub(crate) served: bool,
+    /// Frames that the kernel sent on, dropped, and dropped for their source, while no worker took them.
+    pub(crate) bypassed: u64,
+    pub(crate) dropped: u64,
+    pub(crate) blocked: u64,
+    /// How often the worker was replaced, for it had panicked.
+    pub(crate) replacements: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,9 +164,7 @@ fn text(status: &Status) -> String {
     for PortStatus { port, interface, link, rx_frames, tx_frames, queues } in ports {
         let link = if *link { "up" } else { "DOWN" };
         lines.push(format!("{port:<8} {interface}: link {link}, {rx_frames} frames in, {tx_frames} out"));
-        lines.extend(queues.iter().map(|QueueStatus { queue, xdp, generation }| {
-            format!("         queue {queue}: {xdp}, rules of generation {generation}")
-        }));
+        lines.extend(queues.iter().flat_map(queue_lines));
     }
     for ListStatus { name, entries, refused, hits, decisions } in lists {
         lines.push(format!("list     {name}: {entries} entries, {hits} hits, {decisions} decisions"));
@@ -165,4 +181,23 @@ fn text(status: &Status) -> String {
         lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));
     }
     lines.join("\n") + "\n"
+}
+
+/// What there is to say of a queue, and of its fallback if it was ever needed.
+fn queue_lines(status: &QueueStatus) -> Vec<String> {
+    let QueueStatus { queue, xdp, generation, served, bypassed, dropped, blocked, replacements } = status;
+    let mut lines = vec![format!("         queue {queue}: {xdp}, rules of generation {generation}")];
+    if !served {
+        lines.push("                  NO WORKER takes its frames: the kernel holds the wire".to_owned());
+    }
+    if bypassed + dropped + blocked > 0 {
+        lines.push(format!(
+            "                  without a worker: {bypassed} frames forwarded unjudged, {dropped} dropped, {blocked} of blocked sources dropped"
+        ));
+    }
+    if *replacements > 0 {
+        lines
+            .push(format!("                  the worker has panicked and was replaced {replacements} times"));
+    }
+    lines
 }

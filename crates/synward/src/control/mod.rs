@@ -96,15 +96,15 @@ pub(crate) struct Control {
 type Loading = JoinHandle<Result<Loaded, Faults>>;
 
 impl Control {
-    /// Runs until the program is told to end. `workers_live` says whether all workers still work.
+    /// Runs until the program is told to end. `mend` looks after the workers, and fails when it can no more.
     pub(crate) fn run(
         mut self,
         runtime: Runtime,
         listeners: Listeners,
-        workers_live: impl Fn() -> bool,
+        mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
         let Runtime { runtime, signals } = runtime;
-        let ended = runtime.block_on(self.serve(signals, listeners, workers_live));
+        let ended = runtime.block_on(self.serve(signals, listeners, mend));
         // A list that is being read when the program is told to end is not waited for.
         runtime.shutdown_background();
         ended
@@ -114,7 +114,7 @@ impl Control {
         &mut self,
         mut signals: Signals,
         listeners: Listeners,
-        workers_live: impl Fn() -> bool,
+        mut mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
         let Listeners { http, socket, mut log } = listeners;
         http::serve(http, Arc::clone(&self.view))?;
@@ -139,9 +139,7 @@ impl Control {
             if again && loading.is_none() {
                 (loading, again) = (Some(self.begin_reload()), false);
             }
-            if !workers_live() {
-                bail!("a worker has died: see the log; frames of its queue are no longer forwarded");
-            }
+            mend(&self.publisher)?;
         }
         self.tend(&mut log);
         Ok(())
@@ -153,9 +151,9 @@ impl Control {
         for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
             let Some(log) = log.as_mut() else { continue };
             let rules = self.publisher.generation(event.generation);
-            let rule = rules
-                .zip(event.told.decision.rule)
-                .and_then(|(rules, rule)| rules.rules.describe(rule, event.judged_address()));
+            let rule = rules.zip(event.told.decision.rule).and_then(|(rules, rule)| {
+                event.judged_addresses().find_map(|address| rules.rules.describe(rule, Some(address)))
+            });
             log.write(&event, rule.as_ref(), &self.names, &self.view.events);
         }
         if let Some(log) = log {

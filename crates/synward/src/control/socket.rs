@@ -9,13 +9,14 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use synward_policy::{ListId, Mode, Reason};
+use synward_xsk::{QueueMonitor, ShimCounts};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::accept::accept;
 use super::bans;
-use super::view::{PORTS, View, at};
+use super::view::{PORTS, View, WorkerView, at};
 use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
 
 /// Who may connect: the owner of the socket and its group.
@@ -98,6 +99,8 @@ async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<(
             Ok(Request::Status) => Answer::Status(status(view)),
             Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
             Ok(Request::Unban { address }) => bans::unban(view, address),
+            #[cfg(feature = "fault-injection")]
+            Ok(Request::Panic { queue }) => panic_worker(view, queue),
             Ok(Request::Bans) => Answer::Bans(bans::list(view)),
             Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
         }
@@ -124,6 +127,18 @@ fn is_member(process: i32, group: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
     groups.split_whitespace().any(|member| member.parse() == Ok(group))
+}
+
+/// Has the worker of a queue panic.
+#[cfg(feature = "fault-injection")]
+fn panic_worker(view: &View, queue: u32) -> Answer {
+    match view.workers.iter().find(|worker| worker.queue == queue) {
+        Some(worker) => {
+            worker.fault.store(true, Ordering::Relaxed);
+            Answer::Status(status(view))
+        }
+        None => Answer::Error(format!("there is no worker of queue {queue}")),
+    }
 }
 
 fn status(view: &View) -> Status {
@@ -164,10 +179,18 @@ fn status(view: &View) -> Status {
 
 fn port(view: &View, place: usize) -> Option<PortStatus> {
     let monitor = view.ports.get(place)?;
-    let queue = |(queue, worker): (&synward_xsk::QueueMonitor, &super::view::WorkerView)| QueueStatus {
-        queue: queue.queue,
-        xdp: queue.mode.name().to_owned(),
-        generation: worker.stats.generation.get(),
+    let queue = |(queue, worker): (&QueueMonitor, &WorkerView)| {
+        let ShimCounts { bypassed, dropped, blocked, .. } = monitor.shim.of_queue(queue.queue);
+        QueueStatus {
+            queue: queue.queue,
+            xdp: queue.mode.name().to_owned(),
+            generation: worker.stats.generation.get(),
+            served: queue.is_served(),
+            bypassed,
+            dropped,
+            blocked,
+            replacements: worker.replacements.load(Ordering::Relaxed),
+        }
     };
     Some(PortStatus {
         port: (*PORTS.get(place)?).to_owned(),

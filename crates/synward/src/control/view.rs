@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimes, Stats};
+use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
 use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
 
@@ -36,6 +36,11 @@ pub(crate) struct View {
 pub(crate) struct WorkerView {
     pub(crate) queue: u32,
     pub(crate) stats: Arc<Stats>,
+    /// How often the worker was replaced, for it had panicked.
+    pub(crate) replacements: AtomicU64,
+    /// Set to have the worker panic.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fault: Arc<AtomicBool>,
     times: Mutex<LoopTimes>,
 }
 
@@ -168,6 +173,13 @@ impl View {
         totals
     }
 
+    /// The queues that no worker takes frames of: the shims hold their wire.
+    pub(crate) fn unserved(&self) -> Vec<u32> {
+        let [outside, inside] = &self.ports;
+        let pairs = outside.queues.iter().zip(&inside.queues);
+        pairs.filter(|(o, i)| !o.is_served() || !i.is_served()).map(|(outside, _)| outside.queue).collect()
+    }
+
     /// The sum of one counter of all workers.
     pub(crate) fn sum(&self, counter: impl Fn(&Stats) -> u64) -> u64 {
         self.workers.iter().map(|worker| counter(&worker.stats)).sum()
@@ -175,8 +187,23 @@ impl View {
 }
 
 impl WorkerView {
-    pub(crate) fn new(queue: u32, stats: Arc<Stats>, times: LoopTimes) -> Self {
-        Self { queue, stats, times: Mutex::new(times) }
+    pub(crate) fn new(queue: u32) -> Result<Self> {
+        let (_, times) = loop_times().context("cannot make a histogram")?;
+        Ok(Self {
+            queue,
+            stats: Arc::default(),
+            replacements: AtomicU64::new(0),
+            #[cfg(feature = "fault-injection")]
+            fault: Arc::default(),
+            times: Mutex::new(times),
+        })
+    }
+
+    /// A timer for a new worker. What the one before it has recorded is forgotten.
+    pub(crate) fn new_timer(&self) -> Result<LoopTimer> {
+        let (timer, times) = loop_times().context("cannot make a histogram")?;
+        *lock(&self.times) = times;
+        Ok(timer)
     }
 
     /// What is known of the turns of its loop.

@@ -13,6 +13,7 @@
 mod bans;
 mod bed;
 mod events;
+mod failsafe;
 mod forwarding;
 mod frames;
 mod hosts;

@@ -15,7 +15,7 @@ use crate::bed::{Bed, Config, SYNWARD, Side, Wire, attempt, run};
 use crate::frames::{FIN, Flow, SYN, Segment, arp, noise};
 
 /// Every metric that is promised, and the names of its labels.
-const METRICS: [(&str, &str); 44] = [
+const METRICS: [(&str, &str); 46] = [
     ("synward_build_info", "version"),
     ("synward_rx_frames_total", "port queue"),
     ("synward_rx_bytes_total", "port queue"),
@@ -52,7 +52,9 @@ const METRICS: [(&str, &str); 44] = [
     ("synward_xdp_tx_ring_empty_descs_total", "port queue"),
     ("synward_umem_frames", "place worker"),
     ("synward_umem_size_frames", "worker"),
-    ("synward_shim_frames_total", "action port"),
+    ("synward_shim_frames_total", "action port queue"),
+    ("synward_fallback_active", "port queue"),
+    ("synward_worker_replacements_total", "worker"),
     ("synward_xdp_mode", "mode port queue"),
     ("synward_port_up", "port"),
     ("synward_events_total", ""),

@@ -32,6 +32,8 @@ use sys::{Ethtool, GetFlags, GetLink, GetMtu, Request};
 
 /// IFF_UP (linux/if.h): the administrator wants the interface up.
 const IFF_UP: u16 = 1 << 0;
+/// IFF_PROMISC (linux/if.h): the administrator wants every frame, whomever it is addressed to.
+const IFF_PROMISC: u16 = 1 << 8;
 /// IFF_RUNNING (linux/if.h): the interface is operational.
 const IFF_RUNNING: u16 = 1 << 6;
 

@@ -48,6 +48,16 @@ impl Raised {
         self.undo()
     }
 
+    /// The port that somebody else brought up.
+    pub(crate) fn done_to(nic: &Nic) -> Self {
+        Self { nic: nic.clone(), was_down: true }
+    }
+
+    /// Leaves it as it is; whether anything was changed.
+    pub(crate) fn keep(mut self) -> bool {
+        std::mem::take(&mut self.was_down)
+    }
+
     fn undo(&mut self) -> Result<(), NicError> {
         if std::mem::take(&mut self.was_down) { self.nic.set_up(false) } else { Ok(()) }
     }
