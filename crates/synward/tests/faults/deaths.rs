@@ -40,13 +40,13 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-fn row(
-    fault: &str,
-    situation: Situation,
-    target: Target,
-    act: fn(&mut Stage<'_>, &mut Outcome),
-) -> Row {
-    Row::new(fault, situation.text(), target, move || perform(situation, situation.config(), act))
+fn row(fault: &str, situation: Situation, target: Target, act: fn(&mut Stage<'_>, &mut Outcome)) -> Row {
+    Row::new(fault, situation.text(), target, move || {
+        let mut outcome = perform(situation, |config| config, act);
+        let late = outcome.measured.late;
+        outcome.expect(late == 0, || format!("{late} frames arrived late"));
+        outcome
+    })
 }
 
 /// `kill -9`, and nobody who starts the program again while it is watched.
@@ -90,8 +90,9 @@ fn upgrade(stage: &mut Stage<'_>, _: &mut Outcome) {
 /// The new process is started when the old one has been told to end and has not yet ended.
 fn overlap(stage: &mut Stage<'_>, _: &mut Outcome) {
     stage.signal(Signal::SIGTERM);
-    let old = stage.start("");
-    drop(old);
+    if let Some(old) = stage.start("") {
+        old.program.end();
+    }
     thread::sleep(WATCH);
 }
 

@@ -16,10 +16,10 @@
 #[path = "../e2e/bed/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use the rest")]
 mod bed;
+mod deaths;
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod frames;
-mod deaths;
 mod instrument;
 mod kernel;
 mod measured;

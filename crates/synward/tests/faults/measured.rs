@@ -27,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) delay: Duration,
     /// When the frames arrived, in ns of CLOCK_MONOTONIC, in order.
     pub(crate) arrivals: Vec<u64>,
+    /// When the last frame was sent, in ns of CLOCK_MONOTONIC.
+    pub(crate) ended: u64,
     /// Frames lost of each flow.
     pub(crate) lost_of: Vec<usize>,
     /// How far the sender fell behind the clock.
@@ -44,7 +46,8 @@ impl Measured {
         for (place, trip) in trips.enumerate() {
             flows[place % sent.flows].push(trip);
         }
-        let mut measured = Self { sent: sent.shots.len(), lag: sent.lag, ..Self::default() };
+        let ended = sent.shots.last().map_or(0, |shot| shot.at);
+        let mut measured = Self { sent: sent.shots.len(), lag: sent.lag, ended, ..Self::default() };
         flows.iter().for_each(|flow| measured.add(flow));
         measured.arrivals.sort_unstable();
         measured
@@ -66,6 +69,27 @@ impl Measured {
         self.outage = self.outage.max(outage(flow));
         self.delay = self.delay.max(delays(flow).max().unwrap_or_default());
         self.arrivals.extend(flow.iter().filter(|trip| !is_lost(trip)).map(|(_, record)| record.arrived));
+    }
+
+    /// How long it took until the longest silence since a moment began: until none passed.
+    pub(crate) fn silent_after(&self, began: u64) -> Duration {
+        Duration::from_nanos(self.silence_since(began).0)
+    }
+
+    /// How long the longest silence since a moment was.
+    pub(crate) fn silence(&self, began: u64) -> Duration {
+        Duration::from_nanos(self.silence_since(began).1)
+    }
+
+    /// The longest silence since a moment: when it began, and how long it was.
+    fn silence_since(&self, began: u64) -> (u64, u64) {
+        let mut last = began;
+        let later = self.arrivals.iter().copied().filter(|arrival| *arrival > began);
+        let silences = later.chain([self.ended]).map(|arrival| {
+            let since = std::mem::replace(&mut last, arrival);
+            (since - began, arrival.saturating_sub(since))
+        });
+        silences.max_by_key(|(_, length)| *length).unwrap_or_default()
     }
 
     /// Whether the sender kept pace; what it measured is void otherwise.
@@ -133,6 +157,7 @@ pub(crate) fn checks_itself() {
         outage: Duration::from_millis(20),
         delay: Duration::from_millis(350),
         arrivals: [1, 31, 40, 400].map(ms).to_vec(),
+        ended: ms(50),
         lost_of: vec![2],
         ..Measured::default()
     };

@@ -1,5 +1,6 @@
 //! The program between two hosts, under paced frames, and what is looked at whatever the fault is.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -7,9 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, send};
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::bed::{Bed, Config, Layout, Metrics, Wire, packet_socket};
+use crate::bed::{Bed, BpfFs, Config, Layout, Metrics, Wire, packet_socket};
 use crate::frames::{Flow, Segment};
 use crate::kernel::HOSTILE;
 use crate::meter::Meter;
@@ -39,11 +39,17 @@ pub(crate) struct Situation {
     pub(crate) on_failure: &'static str,
     /// Frames a second.
     pub(crate) rate: u64,
+    /// What else is so, for the table.
+    pub(crate) also: &'static str,
 }
 
 impl Situation {
     pub(crate) const fn open(queues: u32) -> Self {
-        Self { queues, on_failure: "open", rate: 100_000 }
+        Self { queues, on_failure: "open", rate: 100_000, also: "" }
+    }
+
+    pub(crate) const fn also(self, also: &'static str) -> Self {
+        Self { also, ..self }
     }
 
     pub(crate) const fn closed(queues: u32) -> Self {
@@ -57,12 +63,13 @@ impl Situation {
     /// For the table.
     pub(crate) fn text(&self) -> String {
         let queues = if self.queues == 1 { "1 queue".to_owned() } else { format!("{} queues", self.queues) };
-        format!("{}, {queues}, {} frames/s", self.on_failure, self.rate)
+        format!("{}, {queues}, {} frames/s{}", self.on_failure, self.rate, self.also)
     }
 
     /// Rules that block the hostile SYNs, and nothing that the instrument sends.
-    pub(crate) fn config(&self) -> Config {
+    fn config(&self, bpffs: &BpfFs) -> Config {
         Config::enforce()
+            .bridge(&format!("bpffs = \"{}\"", bpffs.path().display()))
             .bridge(&format!("on_failure = \"{}\"", self.on_failure))
             .allow("instrument", "198.51.100.0/24\n")
             .block_syns("hostile", HOSTILE)
@@ -150,11 +157,12 @@ impl<'a> Stage<'a> {
 /// work, and no buffer may be missing.
 pub(crate) fn perform(
     situation: Situation,
-    config: Config,
+    amend: impl FnOnce(Config) -> Config,
     fault: impl FnOnce(&mut Stage<'_>, &mut Outcome),
 ) -> Outcome {
     let bed = Bed::with(Layout { queues: situation.queues, addresses: true });
-    let mut stage = Stage::new(&bed, situation, config);
+    let bpffs = bed.bpffs();
+    let mut stage = Stage::new(&bed, situation, amend(situation.config(&bpffs)));
     let _nuisance = Nuisance::start(&bed);
     let first = stage.counts();
     let sender = stage.meter.start(situation.rate, LONGEST * situation.rate as u32);
@@ -169,8 +177,10 @@ pub(crate) fn perform(
     let sent = sender.finish();
     let measured = stage.meter.judge(&sent);
     let arrived = measured.arrived_until(looked);
-    let mut outcome = Outcome { notes: told.notes, time: told.time, ..Outcome::of(measured) };
-    outcome.wrong.extend(told.wrong);
+    let mut outcome = Outcome::of(measured).and(told);
+    if !situation.is_open() {
+        outcome.time = outcome.measured.silent_after(stage.began);
+    }
     outcome.check(stage.past + UNCOUNTED >= arrived, || {
         format!("of {arrived} frames before the fault, the workers saw {}", stage.past)
     });
@@ -189,8 +199,11 @@ impl Stage<'_> {
         let measured = self.meter.measure(rate, count);
         let after = self.counts();
         let worked = after.workers() - before.workers();
-        outcome.check(measured.lost == 0, || format!("{} of {count} are lost after the fault", measured.lost));
-        outcome.check(worked >= count.into(), || format!("of {count} after the fault, the workers saw {worked}"));
+        outcome
+            .check(measured.lost == 0, || format!("{} of {count} are lost after the fault", measured.lost));
+        outcome.check(worked >= count.into(), || {
+            format!("of {count} after the fault, the workers saw {worked}")
+        });
         let bypassed = after.bypassed - before.bypassed;
         outcome.check(bypassed == 0, || format!("{bypassed} frames go past the workers after the fault"));
         let passed = self.meter.hostile().count;

@@ -49,6 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) bypassed: Option<u64>,
     /// What else is to be told.
     pub(crate) notes: Vec<String>,
+    /// What is missed of the target beside its number.
+    pub(crate) missed: Vec<String>,
     /// What must never be.
     pub(crate) wrong: Vec<String>,
 }
@@ -63,6 +65,21 @@ impl Outcome {
         outcome
     }
 
+    /// With what another has to tell.
+    pub(crate) fn and(mut self, told: Self) -> Self {
+        self.notes.extend(told.notes);
+        self.missed.extend(told.missed);
+        self.wrong.extend(told.wrong);
+        self
+    }
+
+    /// Says what of the target is missed unless this holds.
+    pub(crate) fn expect(&mut self, holds: bool, text: impl FnOnce() -> String) {
+        if !holds {
+            self.missed.push(text());
+        }
+    }
+
     pub(crate) fn note(&mut self, text: String) {
         self.notes.push(text);
     }
@@ -75,11 +92,12 @@ impl Outcome {
     }
 
     fn meets(&self, target: Target) -> bool {
-        match target {
+        let in_number = match target {
             Target::NothingLost => self.measured.lost == 0,
             Target::Within(limit) => self.time <= limit,
             Target::Correct => true,
-        }
+        };
+        in_number && self.missed.is_empty()
     }
 }
 
@@ -206,7 +224,8 @@ impl Result {
         let mut remarks: Vec<String> = Vec::new();
         for outcome in &self.outcomes {
             let wrong = outcome.wrong.iter().map(|text| format!("WRONG: {text}"));
-            remarks.extend(outcome.notes.iter().cloned().chain(wrong));
+            let missed = outcome.missed.iter().map(|text| format!("missed: {text}"));
+            remarks.extend(outcome.notes.iter().cloned().chain(missed).chain(wrong));
         }
         remarks.dedup();
         remarks
