@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::bed::SYNWARD;
+use crate::bed::{SYNWARD, Side};
+use crate::hosts::iperf;
 use crate::sender::clock;
 use crate::stage::{Situation, Stage, WATCH, perform};
 use crate::table::{Outcome, Row, Target};
 
 /// `stale_after` by default, and what noticing it may take.
 pub(crate) const STALE: Duration = Duration::from_millis(250);
-const NOTICED: Duration = Duration::from_millis(20);
+pub(crate) const NOTICED: Duration = Duration::from_millis(20);
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
@@ -36,6 +37,16 @@ pub(crate) fn rows() -> Vec<Row> {
         rows.push(row("hang (SIGSTOP, SIGCONT)", closed, Target::Correct, hang));
         rows.push(row("SIGTERM, then restart", closed, Target::Correct, restart));
     }
+    let beside = Situation { rate: 10_000, ..Situation::open(2) }.also(" beside iperf3");
+    rows.push(row("SIGTERM, then restart", beside, Target::NothingLost, |stage, outcome| {
+        beside_iperf(stage, outcome, restart);
+    }));
+    rows.push(row("kill -9", beside, Target::Within(Duration::from_millis(60)), |stage, outcome| {
+        beside_iperf(stage, outcome, kill);
+    }));
+    rows.push(row("hang (SIGSTOP, SIGCONT)", beside, Target::Within(STALE + NOTICED), |stage, outcome| {
+        beside_iperf(stage, outcome, hang);
+    }));
     rows.push(row("restart while the old one lives", Situation::open(2), Target::NothingLost, overlap));
     rows
 }
@@ -49,16 +60,23 @@ fn row(fault: &str, situation: Situation, target: Target, act: fn(&mut Stage<'_>
     })
 }
 
+/// In `closed`, nothing passes as long as nobody judges.
+fn expect_silence(stage: &mut Stage<'_>) {
+    stage.silent_for = Some(WATCH);
+}
+
 /// `kill -9`, and nobody who starts the program again while it is watched.
 fn kill(stage: &mut Stage<'_>, _: &mut Outcome) {
     stage.signal(Signal::SIGKILL);
     stage.bury();
+    expect_silence(stage);
     thread::sleep(WATCH);
 }
 
 /// Stopped as by a debugger, and let go.
 fn hang(stage: &mut Stage<'_>, _: &mut Outcome) {
     stage.signal(Signal::SIGSTOP);
+    expect_silence(stage);
     thread::sleep(WATCH);
     stage.signal(Signal::SIGCONT);
     thread::sleep(WATCH);
@@ -94,6 +112,20 @@ fn overlap(stage: &mut Stage<'_>, _: &mut Outcome) {
         old.program.end();
     }
     thread::sleep(WATCH);
+}
+
+/// Has a connection carry bulk data all the while: it must live through the fault.
+fn beside_iperf(stage: &mut Stage<'_>, outcome: &mut Outcome, act: fn(&mut Stage<'_>, &mut Outcome)) {
+    let bed = stage.bed;
+    thread::scope(|scope| {
+        let transfer = scope.spawn(|| iperf(bed, Side::Outside, "-t 3 -b 200M"));
+        thread::sleep(Duration::from_secs(1));
+        stage.began = clock();
+        act(stage, outcome);
+        let rate = transfer.join().unwrap();
+        outcome.note(format!("iperf3 carried {:.0} Mbit/s over the whole time", rate / 1e6));
+        outcome.check(rate > 0.0, || "the connection of iperf3 died".to_owned());
+    });
 }
 
 fn since(began: u64) -> Duration {

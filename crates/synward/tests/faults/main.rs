@@ -17,13 +17,21 @@
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use the rest")]
 mod bed;
 mod deaths;
+mod floods;
+#[path = "../e2e/hosts.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod hosts;
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod frames;
 mod instrument;
 mod kernel;
+mod links;
 mod measured;
 mod meter;
+mod panics;
+mod resources;
+mod rings;
 mod sender;
 mod stage;
 mod table;
@@ -31,10 +39,11 @@ mod table;
 use std::fs;
 use std::process::ExitCode;
 
+use rings::UNFORCED;
 use table::{HEAD, Row};
 
 fn rows() -> Vec<Row> {
-    [instrument::rows(), deaths::rows()].into_iter().flatten().collect()
+    [instrument::rows(), deaths::rows(), panics::rows(), links::rows(), resources::rows(), rings::rows(), floods::rows()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
@@ -43,7 +52,8 @@ fn main() -> ExitCode {
     let out = take(&mut arguments, "--out").map(|place| arguments.remove(place));
     let wanted = |row: &Row| {
         let text = format!("{} {}", row.fault, row.conditions);
-        (row.is_short || !short) && (arguments.is_empty() || arguments.iter().any(|word| text.contains(word)))
+        let in_time = if short { row.is_short } else { row.is_long };
+        in_time && (arguments.is_empty() || arguments.iter().any(|word| text.contains(word)))
     };
     let rows: Vec<_> = rows().into_iter().filter(wanted).collect();
     let (mut table, mut remarks, mut met) = (HEAD.to_owned(), String::new(), true);
@@ -60,7 +70,7 @@ fn main() -> ExitCode {
         }
     }
     if let Some(file) = out {
-        fs::write(&file, format!("{}\n{table}\n{remarks}", head())).unwrap();
+        fs::write(&file, format!("{}\n{table}\n{remarks}\n{UNFORCED}", head())).unwrap();
     }
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

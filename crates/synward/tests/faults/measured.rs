@@ -27,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) delay: Duration,
     /// When the frames arrived, in ns of CLOCK_MONOTONIC, in order.
     pub(crate) arrivals: Vec<u64>,
+    /// When the first and the last of the lost were sent, in ns of CLOCK_MONOTONIC.
+    pub(crate) lost_between: Option<(u64, u64)>,
     /// When the last frame was sent, in ns of CLOCK_MONOTONIC.
     pub(crate) ended: u64,
     /// Frames lost of each flow.
@@ -61,6 +63,10 @@ impl Measured {
     fn add(&mut self, flow: &[Trip]) {
         let lost = flow.iter().filter(|trip| is_lost(trip)).count();
         self.lost += lost;
+        for (shot, _) in flow.iter().filter(|trip| is_lost(trip)) {
+            let (first, last) = self.lost_between.unwrap_or((shot.at, shot.at));
+            self.lost_between = Some((first.min(shot.at), last.max(shot.at)));
+        }
         self.lost_of.push(lost);
         self.refused += flow.iter().filter(|(shot, _)| shot.refused).count();
         self.duplicated += flow.iter().filter(|(_, record)| record.times > 1).count();
@@ -79,6 +85,12 @@ impl Measured {
     /// How long the longest silence since a moment was.
     pub(crate) fn silence(&self, began: u64) -> Duration {
         Duration::from_nanos(self.silence_since(began).1)
+    }
+
+    /// How long it took from a moment until the next frame arrived.
+    pub(crate) fn resumed_after(&self, moment: u64) -> Duration {
+        let next = self.arrivals.iter().copied().find(|arrival| *arrival > moment);
+        Duration::from_nanos(next.unwrap_or(self.ended).saturating_sub(moment))
     }
 
     /// The longest silence since a moment: when it began, and how long it was.
@@ -157,6 +169,7 @@ pub(crate) fn checks_itself() {
         outage: Duration::from_millis(20),
         delay: Duration::from_millis(350),
         arrivals: [1, 31, 40, 400].map(ms).to_vec(),
+        lost_between: Some((ms(10), ms(20))),
         ended: ms(50),
         lost_of: vec![2],
         ..Measured::default()

@@ -104,10 +104,15 @@ impl Sender {
 
 /// Takes a core for this thread. A sender that waits for its turn sends in bursts.
 fn take_over(core: usize) {
+    stay_on(core);
+    run(&format!("chrt --fifo --pid 1 {}", gettid()));
+}
+
+/// Keeps this thread on a core.
+pub(crate) fn stay_on(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core).unwrap();
     sched_setaffinity(Pid::from_raw(0), &cores).unwrap();
-    run(&format!("chrt --fifo --pid 1 {}", gettid()));
 }
 
 impl Pace {

@@ -1,6 +1,9 @@
 //! The program between two hosts, under paced frames, and what is looked at whatever the fault is.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,9 +15,10 @@ use nix::sys::socket::{MsgFlags, send};
 use crate::bed::{Bed, BpfFs, Config, Layout, Metrics, Wire, packet_socket};
 use crate::frames::{Flow, Segment};
 use crate::kernel::HOSTILE;
+use crate::measured::Measured;
 use crate::meter::Meter;
 use crate::sender::clock;
-use crate::table::Outcome;
+use crate::table::{Outcome, ms};
 
 /// How long frames flow before the fault, and how long they are watched after it.
 const LEAD: Duration = Duration::from_millis(400);
@@ -29,6 +33,9 @@ const NUISANCE: Duration = Duration::from_millis(10);
 /// Frames that show that the workers work, and how many a second.
 const PROOF: (u64, u32) = (10_000, 2000);
 
+/// How much shorter a silence may be than it was meant to be.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
 /// Frames that a worker may have sent and not counted yet: a batch each way of each worker.
 const UNCOUNTED: u64 = 4 * 64;
 
@@ -41,11 +48,25 @@ pub(crate) struct Situation {
     pub(crate) rate: u64,
     /// What else is so, for the table.
     pub(crate) also: &'static str,
+    /// A line for `[control]`.
+    pub(crate) control: &'static str,
+    /// Whether there is a bpffs.
+    pub(crate) bpffs: bool,
+    /// Queues that the interfaces could have.
+    pub(crate) channels: u32,
 }
 
 impl Situation {
     pub(crate) const fn open(queues: u32) -> Self {
-        Self { queues, on_failure: "open", rate: 100_000, also: "" }
+        Self {
+            queues,
+            on_failure: "open",
+            rate: 100_000,
+            also: "",
+            control: "",
+            bpffs: true,
+            channels: queues,
+        }
     }
 
     pub(crate) const fn also(self, also: &'static str) -> Self {
@@ -66,13 +87,45 @@ impl Situation {
         format!("{}, {queues}, {} frames/s{}", self.on_failure, self.rate, self.also)
     }
 
+    /// The bed, whose interfaces have as many queues as there are to be.
+    pub(crate) fn bed(&self) -> Bed {
+        let bed = Bed::with(Layout { queues: self.channels, addresses: true });
+        if self.channels > self.queues {
+            lower_channels(&bed, self.queues);
+        }
+        bed
+    }
+
     /// Rules that block the hostile SYNs, and nothing that the instrument sends.
-    fn config(&self, bpffs: &BpfFs) -> Config {
+    pub(crate) fn config(&self, bpffs: &BpfFs) -> Config {
+        let path = if self.bpffs { bpffs.path() } else { Path::new("/nowhere") };
         Config::enforce()
-            .bridge(&format!("bpffs = \"{}\"", bpffs.path().display()))
+            .section(self.control)
+            .bridge(&format!("bpffs = \"{}\"", path.display()))
             .bridge(&format!("on_failure = \"{}\"", self.on_failure))
             .allow("instrument", "198.51.100.0/24\n")
             .block_syns("hostile", HOSTILE)
+    }
+}
+
+/// The two kinds of queues of an interface.
+const RX: &str = "rx";
+const TX: &str = "tx";
+
+/// Gives all interfaces of a bed so many queues, more than before. A veth with an XDP program must not be sent to on more
+/// queues than it receives from.
+pub(crate) fn raise_channels(bed: &Bed, queues: u32) {
+    [RX, TX].iter().for_each(|kind| set_channels(bed, kind, queues));
+}
+
+/// Gives all interfaces of a bed so many queues, fewer than before.
+pub(crate) fn lower_channels(bed: &Bed, queues: u32) {
+    [TX, RX].iter().for_each(|kind| set_channels(bed, kind, queues));
+}
+
+fn set_channels(bed: &Bed, kind: &str, queues: u32) {
+    for (namespace, device) in bed.interfaces() {
+        namespace.run(&format!("ethtool -L {device} {kind} {queues}"));
     }
 }
 
@@ -111,6 +164,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) bed: &'a Bed,
     pub(crate) situation: Situation,
     pub(crate) config: Config,
+    /// The configuration without what a scenario adds.
+    pub(crate) plain: Config,
     /// None while no process lives.
     wire: Option<Wire<'a>>,
     pub(crate) meter: Meter<'a>,
@@ -118,14 +173,32 @@ pub(crate) struct Stage<'a> {
     past: u64,
     /// When the fault began, in ns of CLOCK_MONOTONIC.
     pub(crate) began: u64,
+    /// When it was taken back, where what counts is how long the wire needs from then on.
+    pub(crate) mended: Option<u64>,
+    /// How long nothing may pass in `closed`.
+    pub(crate) silent_for: Option<Duration>,
+    /// Queues that the fault is not to touch.
+    pub(crate) untouched_queues: Range<u32>,
 }
 
 impl<'a> Stage<'a> {
-    fn new(bed: &'a Bed, situation: Situation, config: Config) -> Self {
+    fn new(bed: &'a Bed, situation: Situation, plain: Config, config: Config) -> Self {
         let mut meter = Meter::between(&bed.outside.namespace, &bed.inside.namespace);
         let wire = Some(bed.start(&config));
         meter.choose_flows(situation.queues);
-        Self { bed, situation, config, wire, meter, past: 0, began: 0 }
+        Self {
+            bed,
+            situation,
+            config,
+            plain,
+            wire,
+            meter,
+            past: 0,
+            began: 0,
+            mended: None,
+            silent_for: None,
+            untouched_queues: 0..0,
+        }
     }
 
     /// The process that lives.
@@ -141,10 +214,9 @@ impl<'a> Stage<'a> {
         Counts::of(&self.wire().metrics(), self.situation.queues)
     }
 
-    /// Waits for the end of the process, and answers what it logged.
-    pub(crate) fn bury(&mut self) -> String {
-        let (_, log) = self.wire.take().expect("no process lives").program.end();
-        log
+    /// Waits for the end of the process, and answers how it ended and what it logged.
+    pub(crate) fn bury(&mut self) -> (ExitStatus, String) {
+        self.wire.take().expect("no process lives").program.end()
     }
 
     /// Starts the program, beside one that may still live, and waits until it forwards. Words before its name may be given.
@@ -160,9 +232,10 @@ pub(crate) fn perform(
     amend: impl FnOnce(Config) -> Config,
     fault: impl FnOnce(&mut Stage<'_>, &mut Outcome),
 ) -> Outcome {
-    let bed = Bed::with(Layout { queues: situation.queues, addresses: true });
+    let bed = situation.bed();
     let bpffs = bed.bpffs();
-    let mut stage = Stage::new(&bed, situation, amend(situation.config(&bpffs)));
+    let plain = situation.config(&bpffs);
+    let mut stage = Stage::new(&bed, situation, plain.clone(), amend(plain));
     let _nuisance = Nuisance::start(&bed);
     let first = stage.counts();
     let sender = stage.meter.start(situation.rate, LONGEST * situation.rate as u32);
@@ -178,9 +251,8 @@ pub(crate) fn perform(
     let measured = stage.meter.judge(&sent);
     let arrived = measured.arrived_until(looked);
     let mut outcome = Outcome::of(measured).and(told);
-    if !situation.is_open() {
-        outcome.time = outcome.measured.silent_after(stage.began);
-    }
+    outcome.notes.extend(losses(&outcome.measured, stage.began));
+    stage.time(&mut outcome);
     outcome.check(stage.past + UNCOUNTED >= arrived, || {
         format!("of {arrived} frames before the fault, the workers saw {}", stage.past)
     });
@@ -188,7 +260,37 @@ pub(crate) fn perform(
     outcome
 }
 
+/// When frames were lost, counted from the moment of the fault.
+fn losses(measured: &Measured, began: u64) -> Option<String> {
+    let (first, last) = measured.lost_between?;
+    let from = |time: u64| (time as f64 - began as f64) / 1e6;
+    let Measured { lost, refused, delay, .. } = measured;
+    Some(format!(
+        "{lost} lost, {refused} of them before the wire, sent {:.1} to {:.1} ms after the fault; the slowest of the others took {}",
+        from(first),
+        from(last),
+        ms(*delay)
+    ))
+}
+
 impl Stage<'_> {
+    /// The time that counts, and what else a scenario expects.
+    fn time(&self, outcome: &mut Outcome) {
+        if !self.situation.is_open() {
+            outcome.time = outcome.measured.silent_after(self.began);
+            let silence = outcome.measured.silence(self.began);
+            let silent = self.silent_for.is_none_or(|least| silence >= least - TOLERANCE);
+            outcome.check(silent, || format!("nothing passed for no longer than {silence:?}"));
+        }
+        if let Some(mended) = self.mended {
+            outcome.time = outcome.measured.resumed_after(mended);
+        }
+        for queue in self.untouched_queues.clone() {
+            let lost = self.meter.lost_of_queue(&outcome.measured, queue);
+            outcome.expect(lost == 0, || format!("queue {queue} lost {lost}"));
+        }
+    }
+
     /// The program forwards, by its workers and not past them, and blocks what is to be blocked.
     fn prove(&mut self, outcome: &mut Outcome) {
         if self.wire.is_none() {

@@ -108,6 +108,8 @@ pub(crate) struct Row {
     target: Target,
     /// Whether it is among those for which there is always time.
     pub(crate) is_short: bool,
+    /// Whether it is among those for which there is time.
+    pub(crate) is_long: bool,
     runs: usize,
     run: Box<dyn Fn() -> Outcome>,
 }
@@ -120,12 +122,18 @@ impl Row {
         run: impl Fn() -> Outcome + 'static,
     ) -> Self {
         let (fault, conditions, run) = (fault.to_owned(), conditions.into(), Box::new(run));
-        Self { fault, conditions, target, is_short: false, runs: RUNS, run }
+        Self { fault, conditions, target, is_short: false, is_long: true, runs: RUNS, run }
     }
 
     /// One of those for which there is always time.
     pub(crate) fn short(mut self) -> Self {
         self.is_short = true;
+        self
+    }
+
+    /// One that takes the place of a longer one where time is short.
+    pub(crate) fn short_only(mut self) -> Self {
+        (self.is_short, self.is_long) = (true, false);
         self
     }
 
@@ -199,7 +207,12 @@ pub(crate) const HEAD: &str = "\
 impl Result {
     /// The row of the table.
     pub(crate) fn row(&self, row: &Row) -> String {
-        let of = |number: fn(&Measured) -> usize| summary(self.all(|outcome| number(&outcome.measured)));
+        let of = |number: fn(&Measured) -> usize| {
+            if !self.is_paced() {
+                return "-".to_owned();
+            }
+            summary(self.all(|outcome| number(&outcome.measured)))
+        };
         let optional = |number: fn(&Outcome) -> Option<u64>| {
             let known: Vec<_> = self.outcomes.iter().filter_map(number).collect();
             if known.is_empty() { "-".to_owned() } else { summary(known) }
@@ -209,7 +222,7 @@ impl Result {
             row.fault,
             row.conditions,
             self.target,
-            self.times(),
+            if self.is_paced() { self.times() } else { "-".to_owned() },
             of(|measured| measured.lost),
             of(|measured| measured.late),
             of(|measured| measured.out_of_order),
@@ -229,6 +242,11 @@ impl Result {
         }
         remarks.dedup();
         remarks
+    }
+
+    /// Whether numbered frames were sent.
+    fn is_paced(&self) -> bool {
+        self.outcomes.iter().any(|outcome| outcome.measured.sent > 0)
     }
 
     fn times(&self) -> String {
