@@ -9,11 +9,14 @@ use crate::kernel::Kernel;
 use crate::meter::Meter;
 use crate::sender::stay_on;
 use crate::stage::{Counts, Nuisance, Situation, hostile_syn};
-use crate::table::{Outcome, Row, Target};
+use crate::table::{Outcome, Row, Target, ms};
 
 /// The core of the worker of the first queue, and the one that is left.
 const WORKER: usize = 0;
 const OTHER: usize = 1;
+
+/// Who is kept from a core for longer shares it with more than a worker and a hog.
+const STARVED: Duration = Duration::from_millis(100);
 
 /// How long it takes, and how long if there is no time.
 const LONG: u64 = 60;
@@ -76,24 +79,36 @@ fn idle(duration: Duration) -> Outcome {
 
 fn flood(on_failure: &'static str, duration: Duration) -> Outcome {
     let situation = Situation { on_failure, ..Situation::open(1) };
-    watch(situation, |bed| {
+    let mut starved = Duration::ZERO;
+    let mut outcome = watch(situation, |bed| {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| hog(WORKER, &over));
+            let hog = scope.spawn(|| hog(WORKER, &over));
             let sent = scope.spawn(|| pour(bed, duration)).join();
             over.store(true, Ordering::Relaxed);
+            starved = hog.join().unwrap();
             let sent = sent.unwrap();
-            format!("{sent} SYNs were sent, {:.2} million a second", sent as f64 / duration.as_secs_f64() / 1e6)
+            let rate = sent as f64 / duration.as_secs_f64() / 1e6;
+            format!("{sent} SYNs were sent, {rate:.2} million a second; the hog waited for its core for up to {}", ms(starved))
         })
-    })
+    });
+    if starved > STARVED {
+        outcome.void = Some(format!("others kept the hog from its core for {}", ms(starved)));
+        outcome.wrong.clear();
+    }
+    outcome
 }
 
-/// Does nothing, all the time.
-fn hog(core: usize, over: &AtomicBool) {
+/// Does nothing, all the time. Answers how long it was kept from it at the worst: its turn comes as often as the worker's.
+fn hog(core: usize, over: &AtomicBool) -> Duration {
     stay_on(core);
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
     while !over.load(Ordering::Relaxed) {
-        std::hint::spin_loop();
+        let now = Instant::now();
+        longest = longest.max(now - last);
+        last = now;
     }
+    longest
 }
 
 /// Sends SYNs as fast as a core can, and answers how many.

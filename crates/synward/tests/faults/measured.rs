@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::Record;
-use crate::sender::{Sent, WORST_LAG};
+use crate::sender::Sent;
 
 /// A frame that is on its way for longer than this is late: as long as a worker may be silent (`stale_after`).
 pub(crate) const LATE: Duration = Duration::from_millis(250);
@@ -33,7 +33,7 @@ pub(crate) struct Measured {
     pub(crate) ended: u64,
     /// Frames lost of each flow.
     pub(crate) lost_of: Vec<usize>,
-    /// How far the sender fell behind the clock.
+    /// How far the sender fell behind the clock at the worst moment.
     pub(crate) lag: Duration,
 }
 
@@ -102,11 +102,6 @@ impl Measured {
             (since - began, arrival.saturating_sub(since))
         });
         silences.max_by_key(|(_, length)| *length).unwrap_or_default()
-    }
-
-    /// Whether the sender kept pace; what it measured is void otherwise.
-    pub(crate) fn kept_pace(&self) -> bool {
-        self.lag <= WORST_LAG
     }
 }
 

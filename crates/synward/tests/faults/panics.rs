@@ -62,4 +62,5 @@ fn panic(stage: &Stage<'_>) {
 fn replaced(stage: &Stage<'_>, number: u64) {
     let seen = || stage.wire().metrics().get("synward_worker_replacements_total", &[]);
     eventually("the worker to be replaced", || (seen() >= number).then_some(()), || seen().to_string());
+    stage.favour_workers();
 }

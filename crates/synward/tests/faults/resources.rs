@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::bed::{attempt, eventually, run};
+use crate::bed::{Config, attempt, eventually, run};
 use crate::deaths::{NOTICED, STALE};
 use crate::sender::clock;
 use crate::stage::{Situation, Stage, WATCH, perform};
@@ -27,14 +27,13 @@ const DISK: &str = "64k";
 
 pub(crate) fn rows() -> Vec<Row> {
     let one = Situation::open(1);
-    let budget = Situation { control: BUDGET, ..one };
     let missing = Situation { bpffs: false, ..one };
     let row = |fault: &str, situation: Situation, target, act: fn(&mut Stage<'_>, &mut Outcome)| {
         Row::new(fault, situation.text(), target, move || perform(situation, |config| config, act))
     };
     vec![
-        row("reload beyond the budget of memory", budget, Target::NothingLost, beyond_budget).short(),
-        row("reload, and the system has no memory", one, Target::Correct, out_of_memory),
+        Row::new("reload beyond the budget of memory", one.text(), Target::NothingLost, beyond_budget).short(),
+        Row::new("reload, and the system has no memory", one.text(), Target::Correct, out_of_memory),
         row("no bpffs: hang", missing, Target::Within(STALE + NOTICED), without_bpffs),
         row("no bpffs: kill -9, then restart", missing, Target::Correct, killed_without_bpffs),
         Row::new("the disk of the event log is full", one.text(), Target::NothingLost, disk_full).short(),
@@ -54,36 +53,70 @@ fn prefixes(lines: usize) -> String {
     String::from_utf8(list).unwrap()
 }
 
-/// Gives the program a long list, and has it read.
-fn reload_many(stage: &mut Stage<'_>) {
-    stage.config = stage.config.clone().block("many", &prefixes(MANY));
-    stage.config.write(stage.bed.folder());
-    stage.began = clock();
-    stage.signal(Signal::SIGHUP);
+/// A file of the list that is reloaded, ready before frames flow.
+struct Many(PathBuf);
+
+impl Many {
+    fn write() -> Self {
+        let path = std::env::temp_dir().join(format!("synward-many-{}", std::process::id()));
+        fs::write(&path, prefixes(MANY)).unwrap();
+        Self(path)
+    }
+
+    /// Puts it in place of the list, and has it read.
+    fn reload(&self, stage: &mut Stage<'_>) {
+        fs::rename(&self.0, stage.bed.folder().join("many.txt")).unwrap();
+        stage.config = stage.plain.clone();
+        stage.began = clock();
+        stage.signal(Signal::SIGHUP);
+    }
 }
 
-fn beyond_budget(stage: &mut Stage<'_>, outcome: &mut Outcome) {
-    reload_many(stage);
-    let failures = || stage.wire().metrics().get("synward_reloads_total", &[("result", "failure")]);
-    eventually("the reload to be refused", || (failures() == 1).then_some(()), || stage.wire().program.log());
-    let generations = stage.wire().generations();
-    outcome.check(generations.iter().all(|generation| *generation == 1), || {
-        format!("rules that were refused are in force: {generations:?}")
-    });
-    stage.config = stage.plain.clone();
-    thread::sleep(WATCH);
+impl Drop for Many {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// With a list that is to become long.
+fn with_list(config: Config) -> Config {
+    config.block("many", "203.0.113.200\n")
+}
+
+fn beyond_budget() -> Outcome {
+    let many = Many::write();
+    perform(Situation { control: BUDGET, ..Situation::open(1) }, with_list, |stage, outcome| {
+        many.reload(stage);
+        let failures = || stage.wire().metrics().get("synward_reloads_total", &[("result", "failure")]);
+        let refused = || (failures() == 1).then_some(());
+        eventually("the reload to be refused", refused, || stage.wire().program.log());
+        let generations = stage.wire().generations();
+        outcome.check(generations.iter().all(|generation| *generation == 1), || {
+            format!("rules that were refused are in force: {generations:?}")
+        });
+        thread::sleep(WATCH);
+    })
 }
 
 /// The kernel gives the process no more memory: it ends, as when nothing is left at all.
-fn out_of_memory(stage: &mut Stage<'_>, outcome: &mut Outcome) {
-    let pid = stage.wire().status()["pid"].as_u64().unwrap();
-    let has: u64 = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap().split(' ').next().unwrap().parse().unwrap();
-    run(&format!("prlimit --pid {pid} --as={}", has * 4096 + LEFT));
-    reload_many(stage);
-    let (status, log) = stage.bury();
-    outcome.note(format!("the process ends: {status}; {}", log.lines().last().unwrap_or_default()));
-    stage.config = stage.plain.clone();
-    thread::sleep(WATCH);
+fn out_of_memory() -> Outcome {
+    let many = Many::write();
+    perform(Situation::open(1), with_list, |stage, outcome| {
+        let pid = stage.wire().status()["pid"].as_u64().unwrap();
+        run(&format!("prlimit --pid {pid} --as={}", address_space(pid) + LEFT));
+        many.reload(stage);
+        let (status, log) = stage.bury();
+        let last_words = log.lines().find(|line| line.contains("memory allocation"));
+        outcome.note(format!("the process ends: {status}; {}", last_words.unwrap_or(&log)));
+        thread::sleep(WATCH);
+    })
+}
+
+/// Bytes of address space that a process has (proc_pid_statm(5)).
+fn address_space(pid: u64) -> u64 {
+    const PAGE: u64 = 4096;
+    let sizes = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    sizes.split(' ').next().unwrap().parse::<u64>().unwrap() * PAGE
 }
 
 fn without_bpffs(stage: &mut Stage<'_>, outcome: &mut Outcome) {
