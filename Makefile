@@ -5,8 +5,9 @@ target := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
+MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,7 @@ lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --no-default-features -- --deny warnings
 	cargo clippy --locked --package synward --test e2e -- --deny warnings
+	cargo clippy $(faults) -- --deny warnings
 	cargo clippy --locked --package synward-fingerprint --test bpf_iptables --test real -- --deny warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(target)/fuzz -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
@@ -73,6 +75,19 @@ test-tables-short: export CARGO_PROFILE_BENCH_LTO = off
 test-tables-short: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 4
 test-tables-short: ## the same at one million prefixes
 	cargo test --profile bench --locked --package synward-bench --test millions -- --ignored --test-threads=1 one_million
+
+# The feature lets a worker be made to panic. Without link-time optimisation, which trebles the time of the build.
+faults := --locked --package synward --features fault-injection --test faults
+
+test-faults: ## what each fault costs, frame by frame, to bench/results/faults.md (root; about 15 minutes, on a quiet machine)
+	scripts/setup test
+	CARGO_PROFILE_RELEASE_LTO=off cargo test --release $(faults) -- --out $(abspath bench/results/faults.md)
+
+test-faults-short: ## the main ones of them, in the build of the end-to-end tests
+	cargo test $(faults) -- --short
+
+soak: ## MINUTES of mixed traffic, reloads and faults by chance; memory, descriptors and buffers must stay flat (root; SEED repeats one)
+	cargo test $(faults) -- --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 clean: ## removes all that was built
 	cargo clean

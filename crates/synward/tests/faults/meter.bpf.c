@@ -113,7 +113,7 @@ static int note_hostile(void)
 static int is_hostile(struct syn *frame)
 {
 	return frame->ip.protocol == IPPROTO_TCP && frame->tcp.syn && !frame->tcp.ack &&
-	       frame->tcp.window == bpf_htons(HOSTILE_WINDOW);
+	       frame->tcp.doff == 5 && frame->tcp.window == bpf_htons(HOSTILE_WINDOW);
 }
 
 // Notes the frames of the instrument and lets the host have all others.

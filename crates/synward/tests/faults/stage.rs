@@ -18,17 +18,15 @@ use crate::frames::{Flow, Segment};
 use crate::kernel::HOSTILE;
 use crate::measured::Measured;
 use crate::meter::Meter;
-use crate::sender::clock;
+use crate::sender::{Sent, clock};
 use crate::table::{Outcome, ms};
 
 /// How long frames flow before the fault, and how long they are watched after it.
 const LEAD: Duration = Duration::from_millis(400);
 pub(crate) const WATCH: Duration = Duration::from_millis(800);
 
-/// For so long after the fault, the sender must not pause for longer than this: an outage is measured by the frames that it
-/// swallows.
-const CRITICAL: Duration = Duration::from_millis(300);
-const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+/// While frames are lost, the sender must not pause for longer: an outage is measured by what it swallows.
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest that a scenario may send, in seconds.
 const LONGEST: u32 = 15;
@@ -189,10 +187,9 @@ pub(crate) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(bed: &'a Bed, situation: Situation, plain: Config, config: Config) -> Self {
-        let mut meter = Meter::between(&bed.outside.namespace, &bed.inside.namespace);
+        let meter = Meter::between(&bed.outside.namespace, &bed.inside.namespace);
         let wire = Some(bed.start(&config));
-        meter.choose_flows(situation.queues);
-        let stage = Self {
+        let mut stage = Self {
             bed,
             situation,
             config,
@@ -206,6 +203,7 @@ impl<'a> Stage<'a> {
             untouched_queues: 0..0,
         };
         stage.favour_workers();
+        stage.meter.choose_flows(situation.queues);
         stage
     }
 
@@ -273,10 +271,7 @@ pub(crate) fn perform(
     let measured = stage.meter.judge(&sent);
     let arrived = measured.arrived_until(looked);
     let mut outcome = Outcome::of(measured).and(told);
-    let pause = sent.longest_pause(stage.began, stage.began + CRITICAL.as_nanos() as u64);
-    if pause > LONGEST_PAUSE {
-        outcome.void = Some(format!("the sender paused for {} while it mattered", ms(pause)));
-    }
+    outcome.void = outcome.void.or_else(|| disturbed(&sent, &outcome.measured));
     outcome.notes.extend(losses(&outcome.measured, stage.began));
     stage.time(&mut outcome);
     outcome.check(stage.past + UNCOUNTED >= arrived, || {
@@ -284,6 +279,13 @@ pub(crate) fn perform(
     });
     stage.prove(&mut outcome);
     outcome
+}
+
+/// Why the outage cannot be told, if so.
+fn disturbed(sent: &Sent, measured: &Measured) -> Option<String> {
+    let (first, last) = measured.lost_between?;
+    let pause = sent.longest_pause(first, last);
+    (pause > LONGEST_PAUSE).then(|| format!("the sender paused for {} while frames were lost", ms(pause)))
 }
 
 /// When frames were lost, counted from the moment of the fault.

@@ -149,6 +149,13 @@ impl Row {
         self
     }
 
+    /// Whether it is to be measured: all are, unless words are given of which it must have one.
+    pub(crate) fn is_wanted(&self, in_a_hurry: bool, words: &[String]) -> bool {
+        let text = format!("{} {}", self.fault, self.conditions);
+        let is_in_time = if in_a_hurry { self.is_short } else { self.is_long };
+        is_in_time && (words.is_empty() || words.iter().any(|word| text.contains(word)))
+    }
+
     /// Measures it, in a hurry or not.
     pub(crate) fn measure(&self, in_a_hurry: bool) -> Result {
         let runs = if in_a_hurry { 1 } else { self.runs };
