@@ -201,8 +201,10 @@ pub enum FastPath {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkLoss {
-    /// It stays as it is.
+    /// It is, as if there were one cable; and brought up again after the other.
     #[default]
+    Propagate,
+    /// It stays as it is.
     Ignore,
 }
 
@@ -299,12 +301,15 @@ pub struct Control {
     /// The most memory for rules: for those in force and, during a reload, the new ones together. Half of the machine's, when it
     /// is not given.
     pub memory: Option<ByteSize>,
+    /// Whether the running program is kept to the system calls and folders that it needs (seccomp, landlock).
+    pub sandbox: bool,
 }
 
 impl Default for Control {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 9469));
-        Self { listen, socket: PathBuf::from("/run/synward/control.sock"), memory: None }
+        let socket = PathBuf::from("/run/synward/control.sock");
+        Self { listen, socket, memory: None, sandbox: true }
     }
 }
 
@@ -440,6 +445,7 @@ impl Config {
             (old.bpffs != ours.bpffs, "bridge.bpffs"),
             (self.control.listen != new.control.listen, "control.listen"),
             (self.control.socket != new.control.socket, "control.socket"),
+            (self.control.sandbox != new.control.sandbox, "control.sandbox"),
             (self.bans != new.bans, "bans.capacity"),
         ]
         .into_iter()
@@ -566,6 +572,7 @@ p0f = "strict"
 listen = "[::1]:1"
 socket = "run/control.sock"
 memory = "1.5 GiB"
+sandbox = false
 
 [events]
 file = "events.json"
@@ -592,7 +599,7 @@ file = "events.json"
         assert_eq!((config.lists[0].max_entries(), config.lists[1].max_entries()), (5000, List::MAX_ENTRIES));
         assert_eq!((config.lists[0].p0f, config.lists[1].p0f), (None, Some(P0fMode::Strict)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
-        assert_eq!(config.control.memory, Some(ByteSize::mib(1536)));
+        assert_eq!((config.control.memory, config.control.sandbox), (Some(ByteSize::mib(1536)), false));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
     }
 
@@ -612,8 +619,11 @@ file = "events.json"
     fn two_ports_are_enough() {
         let config = parse("[bridge]\noutside = 'a'\ninside = 'b'\n").unwrap();
         assert_eq!((config.bridge.mode, config.bridge.profile), (Mode::Monitor, Profile::Balanced));
+        assert_eq!(
+            (config.control.listen.to_string().as_str(), config.control.sandbox),
+            ("127.0.0.1:9469", true)
+        );
         assert_eq!((config.bridge.tunnels, config.bridge.protect.len()), (Tunnels::Outer, 0));
-        assert_eq!(config.control.listen.to_string(), "127.0.0.1:9469");
         assert_eq!(config.events, None);
     }
 
@@ -721,5 +731,7 @@ file = "events.json"
         assert_eq!(old.needs_restart(&new), Some("bridge.inside"));
         let new = parse(&format!("{WHOLE}[bans]\ncapacity = 10\n")).unwrap();
         assert_eq!(old.needs_restart(&new), Some("bans.capacity"));
+        let new = parse(&WHOLE.replace("sandbox = false", "sandbox = true")).unwrap();
+        assert_eq!(old.needs_restart(&new), Some("control.sandbox"));
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use core_affinity::CoreId;
 use synward_bridge::{Desk, EventSender, Publisher, Subscription, Worker};
+use synward_policy::Config;
 use synward_xsk::{Ports, QueuePair};
 
 use crate::control::view::View;
+use crate::harden;
 
 /// How often a worker that panicked is replaced: what goes wrong more often is no accident.
 const REPLACEMENTS: u64 = 3;
@@ -22,6 +24,7 @@ pub(crate) struct Crew {
     cores: Vec<CoreId>,
     events: EventSender,
     stale_after: Duration,
+    sandbox: bool,
     view: Arc<View>,
     ports: Ports,
 }
@@ -39,7 +42,7 @@ impl Crew {
         pairs: Vec<QueuePair>,
         subscriptions: Vec<Subscription>,
         events: EventSender,
-        stale_after: Duration,
+        config: &Config,
         view: Arc<View>,
     ) -> Result<Self> {
         let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -47,7 +50,8 @@ impl Crew {
             tracing::warn!(cores = cores.len(), workers = pairs.len(), "there are fewer cores than workers");
         }
         let (stop, members) = (Arc::new(AtomicBool::new(false)), Vec::new());
-        let mut crew = Self { stop, members, cores, events, stale_after, view, ports };
+        let (stale_after, sandbox) = (config.bridge.stale_after, config.control.sandbox);
+        let mut crew = Self { stop, members, cores, events, stale_after, sandbox, view, ports };
         for (pair, rules) in pairs.into_iter().zip(subscriptions) {
             let (place, queue) = (crew.members.len(), pair.queue);
             let thread = Some(crew.hire(place, pair, rules)?);
@@ -116,12 +120,14 @@ impl Crew {
         };
         let mut worker = Worker::new(desk, outside, inside, umem);
         let stop = Arc::clone(&self.stop);
+        let sandbox = self.sandbox;
         let core = self.cores.get(place % self.cores.len().max(1)).copied();
         let work = move || {
             let pinned = core.is_some_and(core_affinity::set_for_current);
             if !pinned {
                 tracing::warn!(queue, "the worker is not pinned to a core");
             }
+            harden::worker(sandbox);
             worker.run(&stop);
         };
         let thread = thread::Builder::new().name(format!("synward-q{queue}")).spawn(work);

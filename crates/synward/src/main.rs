@@ -9,6 +9,7 @@ mod crew;
 mod events;
 mod explain;
 mod fingerprint;
+mod harden;
 mod lint;
 mod reload;
 mod replay;

@@ -16,11 +16,13 @@ use tracing_subscriber::EnvFilter;
 use crate::control::view::{RulesView, View, WorkerView};
 use crate::control::{Control, Listeners, Runtime, tell};
 use crate::crew::Crew;
+use crate::harden;
 use crate::print_out;
 use crate::reload::{self, Loaded};
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
+    harden::early();
     // Signals are heard from here on: one that comes too early is acted on as soon as all can be undone.
     let runtime = Runtime::new()?;
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
@@ -39,12 +41,12 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let ledger = publisher.ledger().clone();
     let view = Arc::new(View::new(monitors, workers, ledger, rules_view, keeper, took));
     let spared = free_cores(pairs.len());
-    let stale_after = config.bridge.stale_after;
-    let mut crew = Crew::start(ports, pairs, subscriptions, sender, stale_after, Arc::clone(&view))?;
+    let mut crew = Crew::start(ports, pairs, subscriptions, sender, &config, Arc::clone(&view))?;
     keep_to(&spared);
     tell_modes(&view.ports, &config.bridge);
     tell_fallback(crew.leaves_the_wire_held(), &config.bridge);
     let held = crew.leaves_the_wire_held().then_some(config.bridge.on_failure);
+    view.set_hardening(harden::control(&config));
     let more_threads = spared.len().saturating_sub(1);
     let control =
         Control { file: file.to_owned(), config, names, publisher, events: told, view, more_threads };

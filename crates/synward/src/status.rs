@@ -61,6 +61,7 @@ pub(crate) struct Status {
     pub(crate) drops: Vec<DropStatus>,
     /// Number of the bans in force.
     pub(crate) bans: usize,
+    pub(crate) hardening: Vec<HardeningStatus>,
     pub(crate) reloads: ReloadStatus,
 }
 
@@ -69,6 +70,9 @@ pub(crate) struct PortStatus {
     pub(crate) port: String,
     pub(crate) interface: String,
     pub(crate) link: bool,
+    /// Whether the port is held down because the other has no link.
+    pub(crate) held_down: bool,
+    pub(crate) mtu: u32,
     pub(crate) rx_frames: u64,
     pub(crate) tx_frames: u64,
     pub(crate) queues: Vec<QueueStatus>,
@@ -103,6 +107,15 @@ pub(crate) struct DropStatus {
     pub(crate) reason: String,
     pub(crate) dropped: u64,
     pub(crate) would_drop: u64,
+}
+
+/// A part of what the program has given up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HardeningStatus {
+    pub(crate) part: String,
+    pub(crate) in_force: bool,
+    /// How far it goes, or why it is missing.
+    pub(crate) detail: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,15 +168,32 @@ fn converse(socket: &Path, request: &Request) -> Result<Answer> {
 
 /// The status for a person.
 fn text(status: &Status) -> String {
-    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, bans, reloads } =
-        status;
+    let Status {
+        version,
+        pid,
+        uptime_seconds,
+        mode,
+        generation,
+        ports,
+        lists,
+        drops,
+        bans,
+        hardening,
+        reloads,
+    } = status;
     let mut lines = vec![
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
     ];
-    for PortStatus { port, interface, link, rx_frames, tx_frames, queues } in ports {
-        let link = if *link { "up" } else { "DOWN" };
-        lines.push(format!("{port:<8} {interface}: link {link}, {rx_frames} frames in, {tx_frames} out"));
+    for PortStatus { port, interface, link, held_down, mtu, rx_frames, tx_frames, queues } in ports {
+        let link = match (link, held_down) {
+            (_, true) => "held DOWN, because the other port has none",
+            (true, false) => "up",
+            (false, false) => "DOWN",
+        };
+        lines.push(format!(
+            "{port:<8} {interface}: link {link}, MTU {mtu}, {rx_frames} frames in, {tx_frames} out"
+        ));
         lines.extend(queues.iter().flat_map(queue_lines));
     }
     for ListStatus { name, entries, refused, hits, decisions } in lists {
@@ -176,6 +206,10 @@ fn text(status: &Status) -> String {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
     }
     lines.push(format!("bans     {bans} in force"));
+    lines.extend(hardening.iter().map(|HardeningStatus { part, in_force, detail }| {
+        let missing = if *in_force { "" } else { "NOT IN FORCE: " };
+        format!("hardened {part}: {missing}{detail}")
+    }));
     lines.push(format!("reloads  {} succeeded, {} failed", reloads.successes, reloads.failures));
     if let Some(error) = &reloads.last_error {
         lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));

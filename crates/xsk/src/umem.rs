@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, slice};
 
 use rustix::fd::BorrowedFd;
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::net::{sockopt, xdp};
 use synward_bridge::Pool;
 
@@ -117,7 +117,16 @@ impl Mapping {
             rustix::mm::mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::PRIVATE)
         }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { start, length })
+        let mapping = Self { start, length };
+        mapping.keep_out_of_core_dumps()?;
+        Ok(mapping)
+    }
+
+    /// Frames are other people's words: a core dump, should there ever be one, goes without them.
+    fn keep_out_of_core_dumps(&self) -> io::Result<()> {
+        let start = self.start.as_ptr().cast();
+        // SAFETY: the mapping is ours and `length` bytes long; the advice changes none of its bytes.
+        Ok(unsafe { rustix::mm::madvise(start, self.length, Advice::LinuxDontDump) }?)
     }
 }
 
@@ -246,6 +255,16 @@ mod tests {
         offsets.sort_unstable();
         assert_eq!(offsets, (0..8).map(|n| n * 4096).collect::<Vec<u64>>());
         assert_eq!((umem.free(), umem.size()), (0, 8));
+    }
+
+    #[test]
+    fn frames_are_kept_out_of_core_dumps() {
+        let umem = Umem::new(8).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let start = format!("{:x}-", umem.memory.start.as_ptr().addr());
+        let mut lines = maps.lines().skip_while(|line| !line.starts_with(&start));
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+        assert!(flags.split_whitespace().any(|flag| flag == "dd"), "{flags}");
     }
 
     #[test]

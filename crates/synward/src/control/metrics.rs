@@ -10,7 +10,7 @@ use synward_bridge::{LoopSummary, PortStats, Stats};
 use synward_policy::{BanChanges, ListSummary, Reason};
 use synward_xsk::{PortMonitor, QueueMonitor, ShimCounts, XdpStatistics};
 
-use super::view::{PORTS, View, WorkerView, at};
+use super::view::{Link, PORTS, View, WorkerView, at};
 
 /// Reads the view when Prometheus asks.
 pub(crate) struct Metrics(pub(crate) Arc<View>);
@@ -34,6 +34,7 @@ impl Collector for Metrics {
             shims(view),
             buffers(view),
             events(view),
+            hardening(view),
         ]
         .concat()
     }
@@ -137,11 +138,31 @@ fn frames(view: &View) -> Vec<MetricFamily> {
     let links = PORTS.into_iter().zip(view.links()).map(|(port, up)| Sample::new([("port", port)], up));
     vec![
         gauge("synward_port_up", "Whether a port has a link.", links),
+        gauge(
+            "synward_port_held_down",
+            "Whether a port is held down because the other has no link.",
+            by_link(view, |link| link.held_down.load(Ordering::Relaxed).into()),
+        ),
+        counter(
+            "synward_link_propagations_total",
+            "How often a port was taken down because the other had lost its link.",
+            by_link(view, |link| (&link.propagations).into()),
+        ),
+        gauge(
+            "synward_port_mtu_bytes",
+            "The MTU of a port: frames cross while both are the same.",
+            by_link(view, |link| u64::from(link.mtu.load(Ordering::Relaxed)).into()),
+        ),
         by_port("synward_rx_frames_total", "Frames received from a port.", |stats| stats.rx_frames.get()),
         by_port("synward_rx_bytes_total", "Bytes received from a port.", |stats| stats.rx_bytes.get()),
         by_port("synward_tx_frames_total", "Frames sent through a port.", |stats| stats.tx_frames.get()),
         by_port("synward_tx_bytes_total", "Bytes sent through a port.", |stats| stats.tx_bytes.get()),
     ]
+}
+
+/// A value of the link of each port.
+fn by_link(view: &View, value: fn(&Link) -> Value) -> impl Iterator<Item = Sample> {
+    PORTS.into_iter().zip(&view.links).map(move |(port, link)| Sample::new([("port", port)], value(link).0))
 }
 
 /// What was decided.
@@ -432,6 +453,13 @@ fn buffers(view: &View) -> Vec<MetricFamily> {
         gauge("synward_umem_frames", "Frame buffers of a worker by the place where they are.", places),
         gauge("synward_umem_size_frames", "Frame buffers of a worker in all: the sum of all places.", sizes),
     ]
+}
+
+/// What the program has given up.
+fn hardening(view: &View) -> Vec<MetricFamily> {
+    let parts = view.hardening().into_iter().flat_map(|hardening| hardening.parts());
+    let samples = parts.map(|part| Sample::new([("part", part.name)], part.in_force)).collect::<Vec<_>>();
+    vec![gauge("synward_hardening", "Whether a part of the hardening is in force.", samples)]
 }
 
 /// What became of the events.

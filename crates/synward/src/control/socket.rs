@@ -1,6 +1,6 @@
 //! The Unix socket that `synward status` asks, and `synward ban` and its like.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,10 @@ use tokio::net::{UnixListener, UnixStream};
 use super::accept::accept;
 use super::bans;
 use super::view::{PORTS, View, WorkerView, at};
-use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
+use crate::harden::Part;
+use crate::status::{
+    Answer, DropStatus, HardeningStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status,
+};
 
 /// Who may connect: the owner of the socket and its group.
 const MODE: u32 = 0o660;
@@ -40,7 +43,9 @@ impl ControlSocket {
     /// Listens. A socket that a process left behind is replaced, one that somebody listens on is not.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            // Whoever may write to the folder may put another socket in its place, whatever the umask says.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+            made.with_context(|| format!("cannot make {}", folder.display()))?;
         }
         remove_leftover(path)?;
         // The socket must never be open to all, not even between its making and the chmod.
@@ -168,6 +173,12 @@ fn status(view: &View) -> Status {
             .filter(|d| d.dropped + d.would_drop > 0)
             .collect(),
         bans: bans::in_force(view),
+        hardening: view
+            .hardening()
+            .into_iter()
+            .flat_map(|hardening| hardening.parts())
+            .map(hardened)
+            .collect(),
         reloads: ReloadStatus {
             successes: view.reloads.successes.load(Ordering::Relaxed),
             failures: view.reloads.failures.load(Ordering::Relaxed),
@@ -175,6 +186,11 @@ fn status(view: &View) -> Status {
             last_error: last.error,
         },
     }
+}
+
+fn hardened(part: Part) -> HardeningStatus {
+    let Part { name, in_force, detail } = part;
+    HardeningStatus { part: name.to_owned(), in_force, detail }
 }
 
 fn port(view: &View, place: usize) -> Option<PortStatus> {
@@ -194,8 +210,10 @@ fn port(view: &View, place: usize) -> Option<PortStatus> {
     };
     Some(PortStatus {
         port: (*PORTS.get(place)?).to_owned(),
-        interface: monitor.nic.name().to_owned(),
+        interface: monitor.nic.current_name().unwrap_or_else(|| monitor.nic.name().to_owned()),
         link: *view.links().get(place)?,
+        held_down: view.links.get(place)?.held_down.load(Ordering::Relaxed),
+        mtu: view.links.get(place)?.mtu.load(Ordering::Relaxed),
         rx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.rx_frames.get())),
         tx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.tx_frames.get())),
         queues: monitor.queues.iter().zip(&view.workers).map(queue).collect(),

@@ -16,6 +16,7 @@ mod events;
 mod failsafe;
 mod forwarding;
 mod frames;
+mod harden;
 mod hosts;
 mod life_cycle;
 mod link;

@@ -4,8 +4,11 @@ use super::sys::SetFlags;
 use super::{IFF_UP, Nic, NicError, Operation, log_failure};
 
 impl Nic {
-    /// Changes the administrative state; the other flags stay as they are.
-    fn set_up(&self, up: bool) -> Result<(), NicError> {
+    /// Brings the interface up, or takes it down; its other flags stay as they are.
+    ///
+    /// # Errors
+    /// [`NicError::Refused`]: no permission (CAP_NET_ADMIN), the driver cannot start it, or the interface is gone.
+    pub fn set_up(&self, up: bool) -> Result<(), NicError> {
         let others = self.flags()? & !IFF_UP;
         let (operation, flags) =
             if up { (Operation::BringUp, others | IFF_UP) } else { (Operation::TakeDown, others) };
