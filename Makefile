@@ -7,7 +7,7 @@ cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak soak-short clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -20,9 +20,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, test-faults-short, soak-short, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e instructions test-tables-short demo fuzz
+	scripts/test lint unit e2e instructions test-tables-short test-faults-short soak-short demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -88,6 +88,9 @@ test-faults-short: ## the main ones of them, in the build of the end-to-end test
 
 soak: ## MINUTES of mixed traffic, reloads and faults by chance; memory, descriptors and buffers must stay flat (root; SEED repeats one)
 	cargo test $(faults) -- --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+soak-short: ## 2 minutes of it
+	$(MAKE) --no-print-directory soak MINUTES=2
 
 clean: ## removes all that was built
 	cargo clean

@@ -132,7 +132,7 @@ impl Port for MemoryPort {
     }
 
     fn reclaim(&mut self, pool: &mut MemoryPool) {
-        if !self.sends {
+        if !self.sends.load(Ordering::Relaxed) {
             return;
         }
         let mut frame = Vec::new();

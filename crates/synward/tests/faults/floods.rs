@@ -89,7 +89,10 @@ fn flood(on_failure: &'static str, duration: Duration) -> Outcome {
             starved = hog.join().unwrap();
             let sent = sent.unwrap();
             let rate = sent as f64 / duration.as_secs_f64() / 1e6;
-            format!("{sent} SYNs were sent, {rate:.2} million a second; the hog waited for its core for up to {}", ms(starved))
+            format!(
+                "{sent} SYNs were sent, {rate:.2} million a second; the hog waited for its core for up to {}",
+                ms(starved)
+            )
         })
     });
     if starved > STARVED {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! faults [--short] [--out FILE] [WORD...]      the table, or the rows that have one of the words in them
-//! faults --soak MINUTES [--seed N] [--leak]    the soak; with --leak, one that must fail
+//! faults --soak MINUTES [--seed N] [--grow]    the soak; with --grow, one that must fail
 //! ```
 
 #![allow(
@@ -19,12 +19,12 @@
 mod bed;
 mod deaths;
 mod floods;
-#[path = "../e2e/hosts.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod hosts;
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod frames;
+#[path = "../e2e/hosts.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod hosts;
 mod instrument;
 mod kernel;
 mod links;
@@ -46,7 +46,18 @@ use sender::clock;
 use table::{HEAD, Row};
 
 fn rows() -> Vec<Row> {
-    [instrument::rows(), deaths::rows(), panics::rows(), links::rows(), resources::rows(), rings::rows(), floods::rows()].into_iter().flatten().collect()
+    [
+        instrument::rows(),
+        deaths::rows(),
+        panics::rows(),
+        links::rows(),
+        resources::rows(),
+        rings::rows(),
+        floods::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {
@@ -60,8 +71,9 @@ fn main() -> ExitCode {
 
 /// Runs the soak, and answers whether nothing is wrong.
 fn soak(minutes: f64, mut arguments: Vec<String>) -> bool {
-    let seed = value(&mut arguments, "--seed").map_or_else(|| clock() % 1_000_000, |seed| seed.parse().unwrap());
-    let wrong = soak::run(minutes, seed, flag(&mut arguments, "--leak"));
+    let seed =
+        value(&mut arguments, "--seed").map_or_else(|| clock() % 1_000_000, |seed| seed.parse().unwrap());
+    let wrong = soak::run(minutes, seed, flag(&mut arguments, "--grow"));
     wrong.iter().for_each(|text| println!("WRONG: {text}"));
     wrong.is_empty()
 }

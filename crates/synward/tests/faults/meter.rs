@@ -56,7 +56,8 @@ impl<'a> Meter<'a> {
             let chosen: Vec<_> = (0..queues).map(|queue| self.flows_of(queue, records)).collect();
             if chosen.iter().all(|flows| flows.len() == FLOWS) {
                 // Taking turns among the queues.
-                self.flows = (0..FLOWS).flat_map(|n| chosen.iter().map(move |flows| flows[n].clone())).collect();
+                self.flows =
+                    (0..FLOWS).flat_map(|n| chosen.iter().map(move |flows| flows[n].clone())).collect();
                 return;
             }
         }

@@ -32,7 +32,8 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(fault, situation.text(), target, move || perform(situation, |config| config, act))
     };
     vec![
-        Row::new("reload beyond the budget of memory", one.text(), Target::NothingLost, beyond_budget).short(),
+        Row::new("reload beyond the budget of memory", one.text(), Target::NothingLost, beyond_budget)
+            .short(),
         Row::new("reload, and the system has no memory", one.text(), Target::Correct, out_of_memory),
         row("no bpffs: hang", missing, Target::Within(STALE + NOTICED), without_bpffs),
         row("no bpffs: kill -9, then restart", missing, Target::Correct, killed_without_bpffs),
@@ -164,13 +165,21 @@ impl Drop for Disk {
 fn disk_full() -> Outcome {
     let disk = Disk::mount();
     let log = disk.0.join("events.json");
-    perform(Situation::open(1), |config| config.events_in(log.to_str().unwrap()), |stage, outcome| {
-        disk.fill();
-        let failed = || stage.wire().metrics().get("synward_events_failed_total", &[]);
-        eventually("an event that cannot be written", || (failed() > 0).then_some(()), || stage.wire().program.log());
-        thread::sleep(WATCH);
-        outcome.note(format!("{} events could not be written, and were counted", failed()));
-    })
+    perform(
+        Situation::open(1),
+        |config| config.events_in(log.to_str().unwrap()),
+        |stage, outcome| {
+            disk.fill();
+            let failed = || stage.wire().metrics().get("synward_events_failed_total", &[]);
+            eventually(
+                "an event that cannot be written",
+                || (failed() > 0).then_some(()),
+                || stage.wire().program.log(),
+            );
+            thread::sleep(WATCH);
+            outcome.note(format!("{} events could not be written, and were counted", failed()));
+        },
+    )
 }
 
 /// What the kernel has to take down first takes its time.

@@ -48,7 +48,8 @@ fn slow_host(stage: &mut Stage<'_>, outcome: &mut Outcome) {
     stage.meter.kernel.burden(Duration::ZERO);
     thread::sleep(SLOWNESS);
     let dropped = full() - before;
-    outcome.note(format!("{dropped} dropped as tx_full, {sending} buffers wait for their completion meanwhile"));
+    outcome
+        .note(format!("{dropped} dropped as tx_full, {sending} buffers wait for their completion meanwhile"));
     bed.wire.run(&format!("tc qdisc del dev {} root", PORTS[1]));
     set_threaded(stage, host, false);
     thread::sleep(Duration::from_millis(100));

@@ -1,8 +1,8 @@
 //! The program between two hosts, under paced frames, and what is looked at whatever the fault is.
 
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::fs;
 use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
