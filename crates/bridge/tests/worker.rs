@@ -128,7 +128,7 @@ fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
 #[test]
 fn buffers_are_conserved_when_the_peer_takes_nothing() {
     let mut bench = Bench::new();
-    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(8));
+    let (mut outside, inside) = (MemoryPort::new(64), MemoryPort::new(8));
     inside.sends.store(false, Ordering::Relaxed);
     outside.arriving.extend((0..100).map(|_| ping([203, 0, 113, 1], 9)));
     let mut worker = bench.worker(outside, inside);
@@ -357,7 +357,7 @@ fn a_frame_in_pieces_is_forwarded_or_dropped_whole() {
 #[test]
 fn of_a_frame_in_pieces_no_part_enters_a_ring_that_has_no_room_for_the_rest() {
     let mut bench = Bench::new();
-    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(7));
+    let (mut outside, inside) = (MemoryPort::new(150), MemoryPort::new(7));
     outside.piece = 100;
     inside.sends.store(false, Ordering::Relaxed);
     let frames = [ping([203, 0, 113, 1], 400), ping([203, 0, 113, 1], 401)];

@@ -78,10 +78,10 @@ impl Sent {
     }
 }
 
-/// A sender at work.
+/// A sender at work; it stops when this is dropped.
 pub(crate) struct Sender {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Sent>,
+    thread: Option<JoinHandle<Sent>>,
 }
 
 impl Sender {
@@ -93,18 +93,28 @@ impl Sender {
             take_over(core);
             pace.send(&socket, &told)
         };
-        Self { stop, thread: thread::Builder::new().name("sender".to_owned()).spawn(work).unwrap() }
+        let thread = thread::Builder::new().name("sender".to_owned()).spawn(work).unwrap();
+        Self { stop, thread: Some(thread) }
     }
 
     /// Ends it.
     pub(crate) fn finish(self) -> Sent {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        self.wait()
     }
 
     /// Waits until it has sent all.
-    pub(crate) fn wait(self) -> Sent {
-        self.thread.join().unwrap()
+    pub(crate) fn wait(mut self) -> Sent {
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

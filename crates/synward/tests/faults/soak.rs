@@ -76,7 +76,7 @@ struct Soak<'a> {
 /// Runs it, and answers what is wrong.
 pub(crate) fn run(minutes: f64, seed: u64, grows: bool) -> Vec<String> {
     judges_itself();
-    let on_failure = if seed % 2 == 0 { "open" } else { "closed" };
+    let on_failure = if seed.is_multiple_of(2) { "open" } else { "closed" };
     println!("soak: {minutes} minutes, seed {seed}, on_failure {on_failure}");
     let situation = Situation { on_failure, ..Situation::open(2) };
     let bed = situation.bed();
