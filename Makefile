@@ -5,8 +5,9 @@ target := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
+MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-zerocopy clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -19,9 +20,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, test-faults-short, soak-short, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e instructions test-tables-short demo fuzz
+	scripts/test lint unit e2e instructions test-tables-short test-faults-short soak-short demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -29,6 +30,7 @@ lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --no-default-features -- --deny warnings
 	cargo clippy --locked --package synward --test e2e -- --deny warnings
+	cargo clippy $(faults) -- --deny warnings
 	cargo clippy --locked --package synward-fingerprint --test bpf_iptables --test real -- --deny warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(target)/fuzz -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
@@ -79,6 +81,22 @@ test-zerocopy: ## Synward in zero-copy mode on virtio_net and igb, in an emulate
 	scripts/setup zerocopy
 	cargo build --locked --package synward
 	scripts/zerocopy $(target)/debug/synward
+
+# The feature lets a worker be made to panic. Without link-time optimisation, which trebles the time of the build.
+faults := --locked --package synward --features fault-injection --test faults
+
+test-faults: ## what each fault costs, frame by frame, to bench/results/faults.md (root; about 15 minutes, on a quiet machine)
+	scripts/setup test
+	CARGO_PROFILE_RELEASE_LTO=off cargo test --release $(faults) -- --out $(abspath bench/results/faults.md)
+
+test-faults-short: ## the main ones of them, in the build of the end-to-end tests
+	cargo test $(faults) -- --short
+
+soak: ## MINUTES of mixed traffic, reloads and faults by chance; memory, descriptors and buffers must stay flat (root; SEED repeats one)
+	cargo test $(faults) -- --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+soak-short: ## 2 minutes of it
+	$(MAKE) --no-print-directory soak MINUTES=2
 
 clean: ## removes all that was built
 	cargo clean

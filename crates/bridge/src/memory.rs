@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::port::{Census, Pool, Port};
@@ -65,7 +65,7 @@ pub struct MemoryPort {
     /// Bytes that it puts into one buffer.
     pub piece: usize,
     /// Whether it sends what it is given: when not, its tx ring fills up.
-    pub sends: bool,
+    pub sends: Arc<AtomicBool>,
     /// Whether it says that its link is down.
     pub link_down: bool,
     /// What its clock says, in ms.
@@ -86,7 +86,7 @@ impl MemoryPort {
             sent: Vec::new(),
             capacity,
             piece: usize::MAX,
-            sends: true,
+            sends: Arc::new(AtomicBool::new(true)),
             link_down: false,
             clock: Arc::default(),
             beat: None,
@@ -132,7 +132,7 @@ impl Port for MemoryPort {
     }
 
     fn reclaim(&mut self, pool: &mut MemoryPool) {
-        if !self.sends {
+        if !self.sends.load(Ordering::Relaxed) {
             return;
         }
         let mut frame = Vec::new();

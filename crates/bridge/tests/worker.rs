@@ -128,8 +128,8 @@ fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
 #[test]
 fn buffers_are_conserved_when_the_peer_takes_nothing() {
     let mut bench = Bench::new();
-    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(8));
-    inside.sends = false;
+    let (mut outside, inside) = (MemoryPort::new(64), MemoryPort::new(8));
+    inside.sends.store(false, Ordering::Relaxed);
     outside.arriving.extend((0..100).map(|_| ping([203, 0, 113, 1], 9)));
     let mut worker = bench.worker(outside, inside);
     while worker.turn(Instant::now()) > 0 {}
@@ -138,6 +138,52 @@ fn buffers_are_conserved_when_the_peer_takes_nothing() {
     assert_eq!(bench.stats.buffers.tx.get(), 8);
     assert_eq!(bench.stats.drops[Reason::TxFull.index()].get(), 92);
     assert_eq!(bench.stats.ports[1].tx_frames.get(), 8);
+}
+
+#[test]
+fn while_no_completion_comes_the_other_way_goes_on_and_when_they_come_all_does() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(8));
+    let sends = Arc::clone(&inside.sends);
+    sends.store(false, Ordering::Relaxed);
+    outside.arriving.extend((0..200).map(|_| ping([203, 0, 113, 1], 9)));
+    inside.arriving.extend((0..16).map(|_| ping([203, 0, 113, 2], 9)));
+    let mut worker = bench.worker(outside, inside);
+    for _ in 0..3 {
+        worker.turn(Instant::now());
+    }
+    assert_eq!((worker.ports().1.sent.len(), worker.ports().0.sent.len()), (0, 16));
+    assert_eq!(bench.stats.drops[Reason::TxFull.index()].get(), 3 * 64 - 8);
+    sends.store(true, Ordering::Relaxed);
+    while worker.turn(Instant::now()) > 0 {}
+    census(&mut worker);
+    // What waited, and what had not come yet.
+    assert_eq!(worker.ports().1.sent.len(), 8 + 8);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+    assert_eq!(bench.stats.buffers.tx.get(), 0);
+}
+
+#[test]
+fn a_port_that_finds_no_buffers_receives_again_as_soon_as_there_are_some() {
+    let mut bench = Bench::new();
+    // The inside port can hold all buffers there are on their way out.
+    let (mut outside, mut inside) = (MemoryPort::new(BUFFERS / 2), MemoryPort::new(BUFFERS));
+    let sends = Arc::clone(&inside.sends);
+    sends.store(false, Ordering::Relaxed);
+    outside.arriving.extend((0..2 * BUFFERS).map(|_| ping([203, 0, 113, 1], 9)));
+    inside.arriving.extend((0..100).map(|_| ping([203, 0, 113, 2], 9)));
+    let mut worker = bench.worker(outside, inside);
+    while worker.turn(Instant::now()) > 0 {}
+    census(&mut worker);
+    assert_eq!(bench.stats.buffers.free.get(), 0);
+    let (outside, inside) = worker.ports();
+    assert!(outside.census().fill == 0 && !outside.arriving.is_empty(), "frames come and find no buffer");
+    assert_eq!((inside.sent.len(), outside.sent.len()), (0, 100));
+    sends.store(true, Ordering::Relaxed);
+    while worker.turn(Instant::now()) > 0 {}
+    census(&mut worker);
+    assert_eq!(worker.ports().1.sent.len(), 2 * BUFFERS);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
 }
 
 #[test]
@@ -311,9 +357,9 @@ fn a_frame_in_pieces_is_forwarded_or_dropped_whole() {
 #[test]
 fn of_a_frame_in_pieces_no_part_enters_a_ring_that_has_no_room_for_the_rest() {
     let mut bench = Bench::new();
-    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(7));
+    let (mut outside, inside) = (MemoryPort::new(150), MemoryPort::new(7));
     outside.piece = 100;
-    inside.sends = false;
+    inside.sends.store(false, Ordering::Relaxed);
     let frames = [ping([203, 0, 113, 1], 400), ping([203, 0, 113, 1], 401)];
     outside.arriving.extend(frames.iter().cloned());
     let mut worker = bench.worker(outside, inside);

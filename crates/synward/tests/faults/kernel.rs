@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use libbpf_cargo::SkeletonBuilder;
 use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, ProgramInput};
 use nix::net::if_::if_nametoindex;
 
 use crate::bed::Namespace;
+use crate::sender::stay_on;
 
 /// What a numbered frame carries before its number (`MAGIC` in the program).
 pub(crate) const MAGIC: u32 = 0x5359_4e57;
@@ -100,10 +102,16 @@ impl Kernel {
         Hostile { count: word(&value, 0), last: word(&value, 8) }
     }
 
+    /// Has both hosts take so long for each numbered frame.
+    pub(crate) fn burden(&self, time: Duration) {
+        set(&self.object, "burden", 0, &(time.as_nanos() as u64).to_ne_bytes());
+    }
+
     /// Sends a SYN through an interface a million times, each from another address, as fast as one core can.
-    pub(crate) fn flood(&mut self, namespace: &Namespace, device: &str, syn: &[u8]) -> u32 {
+    pub(crate) fn flood(&mut self, namespace: &Namespace, device: &str, core: usize, syn: &[u8]) -> u32 {
         let object = &mut self.object;
         namespace.enter(move || {
+            stay_on(core);
             set(object, "target", 0, &index(device).to_ne_bytes());
             let program = object.progs_mut().find(|known| known.name() == "flood").unwrap();
             let input = ProgramInput {

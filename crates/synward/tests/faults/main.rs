@@ -2,7 +2,8 @@
 //! numbered frames cross it, and a table tells how many were lost and for how long. Needs root.
 //!
 //! ```text
-//! faults [--short] [--out FILE] [WORD...]   the table, or the rows that have one of the words in them
+//! faults [--short] [--out FILE] [WORD...]      the table, or the rows that have one of the words in them
+//! faults --soak MINUTES [--seed N] [--grow]    the soak; with --grow, one that must fail
 //! ```
 
 #![allow(
@@ -16,37 +17,74 @@
 #[path = "../e2e/bed/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use the rest")]
 mod bed;
+mod deaths;
+mod floods;
 #[path = "../e2e/frames.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod frames;
+#[path = "../e2e/hosts.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod hosts;
 mod instrument;
 mod kernel;
+mod links;
 mod measured;
 mod meter;
+mod panics;
+mod resources;
+mod rings;
 mod sender;
+mod soak;
+mod stage;
 mod table;
 
 use std::fs;
 use std::process::ExitCode;
 
+use rings::UNFORCED;
+use sender::clock;
 use table::{HEAD, Row};
 
 fn rows() -> Vec<Row> {
-    instrument::rows()
+    [
+        instrument::rows(),
+        deaths::rows(),
+        panics::rows(),
+        links::rows(),
+        resources::rows(),
+        rings::rows(),
+        floods::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let short = take(&mut arguments, "--short").is_some();
-    let out = take(&mut arguments, "--out").map(|place| arguments.remove(place));
-    let wanted = |row: &Row| {
-        let text = format!("{} {}", row.fault, row.conditions);
-        (row.is_short || !short) && (arguments.is_empty() || arguments.iter().any(|word| text.contains(word)))
+    let right = match value(&mut arguments, "--soak") {
+        Some(minutes) => soak(minutes.parse().unwrap(), arguments),
+        None => table(arguments),
     };
-    let rows: Vec<_> = rows().into_iter().filter(wanted).collect();
+    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the soak, and answers whether nothing is wrong.
+fn soak(minutes: f64, mut arguments: Vec<String>) -> bool {
+    let seed =
+        value(&mut arguments, "--seed").map_or_else(|| clock() % 1_000_000, |seed| seed.parse().unwrap());
+    let wrong = soak::run(minutes, seed, flag(&mut arguments, "--grow"));
+    wrong.iter().for_each(|text| println!("WRONG: {text}"));
+    wrong.is_empty()
+}
+
+/// Measures the table, and answers whether all targets are met.
+fn table(mut arguments: Vec<String>) -> bool {
+    let short = flag(&mut arguments, "--short");
+    let out = value(&mut arguments, "--out");
     let (mut table, mut remarks, mut met) = (HEAD.to_owned(), String::new(), true);
     print!("{HEAD}");
-    for row in &rows {
+    for row in rows().iter().filter(|row| row.is_wanted(short, &arguments)) {
         let result = row.measure(short);
         let line = result.row(row);
         print!("{line}");
@@ -58,16 +96,21 @@ fn main() -> ExitCode {
         }
     }
     if let Some(file) = out {
-        fs::write(&file, format!("{}\n{table}\n{remarks}", head())).unwrap();
+        fs::write(&file, format!("{}\n{table}\n{remarks}\n{UNFORCED}", head())).unwrap();
     }
-    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    met
 }
 
-/// Takes a word out of the arguments, and answers where it was.
-fn take(arguments: &mut Vec<String>, word: &str) -> Option<usize> {
+/// Takes a word out of the arguments, and answers whether it was there.
+fn flag(arguments: &mut Vec<String>, word: &str) -> bool {
+    let place = arguments.iter().position(|argument| argument == word);
+    place.map(|place| arguments.remove(place)).is_some()
+}
+
+/// Takes a word and what follows it out of the arguments.
+fn value(arguments: &mut Vec<String>, word: &str) -> Option<String> {
     let place = arguments.iter().position(|argument| argument == word)?;
-    arguments.remove(place);
-    Some(place)
+    arguments.drain(place..place + 2).nth(1)
 }
 
 /// When and where it was measured, and how.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::Record;
-use crate::sender::{Sent, WORST_LAG};
+use crate::sender::Sent;
 
 /// A frame that is on its way for longer than this is late: as long as a worker may be silent (`stale_after`).
 pub(crate) const LATE: Duration = Duration::from_millis(250);
@@ -25,11 +25,15 @@ pub(crate) struct Measured {
     pub(crate) outage: Duration,
     /// The longest that a frame was on its way.
     pub(crate) delay: Duration,
-    /// When the last frame arrived, in ns of CLOCK_MONOTONIC.
-    pub(crate) last_arrival: u64,
+    /// When the frames arrived, in ns of CLOCK_MONOTONIC, in order.
+    pub(crate) arrivals: Vec<u64>,
+    /// When the first and the last of the lost were sent, in ns of CLOCK_MONOTONIC.
+    pub(crate) lost_between: Option<(u64, u64)>,
+    /// When the last frame was sent, in ns of CLOCK_MONOTONIC.
+    pub(crate) ended: u64,
     /// Frames lost of each flow.
     pub(crate) lost_of: Vec<usize>,
-    /// How far the sender fell behind the clock.
+    /// How far the sender fell behind the clock at the worst moment.
     pub(crate) lag: Duration,
 }
 
@@ -44,14 +48,25 @@ impl Measured {
         for (place, trip) in trips.enumerate() {
             flows[place % sent.flows].push(trip);
         }
-        let mut measured = Self { sent: sent.shots.len(), lag: sent.lag, ..Self::default() };
+        let ended = sent.shots.last().map_or(0, |shot| shot.at);
+        let mut measured = Self { sent: sent.shots.len(), lag: sent.lag, ended, ..Self::default() };
         flows.iter().for_each(|flow| measured.add(flow));
+        measured.arrivals.sort_unstable();
         measured
+    }
+
+    /// Frames that had arrived at a time.
+    pub(crate) fn arrived_until(&self, time: u64) -> u64 {
+        self.arrivals.partition_point(|arrival| *arrival <= time) as u64
     }
 
     fn add(&mut self, flow: &[Trip]) {
         let lost = flow.iter().filter(|trip| is_lost(trip)).count();
         self.lost += lost;
+        for (shot, _) in flow.iter().filter(|trip| is_lost(trip)) {
+            let (first, last) = self.lost_between.unwrap_or((shot.at, shot.at));
+            self.lost_between = Some((first.min(shot.at), last.max(shot.at)));
+        }
         self.lost_of.push(lost);
         self.refused += flow.iter().filter(|(shot, _)| shot.refused).count();
         self.duplicated += flow.iter().filter(|(_, record)| record.times > 1).count();
@@ -59,13 +74,34 @@ impl Measured {
         self.out_of_order += out_of_order(flow);
         self.outage = self.outage.max(outage(flow));
         self.delay = self.delay.max(delays(flow).max().unwrap_or_default());
-        let last = flow.iter().map(|(_, record)| record.arrived).max();
-        self.last_arrival = self.last_arrival.max(last.unwrap_or_default());
+        self.arrivals.extend(flow.iter().filter(|trip| !is_lost(trip)).map(|(_, record)| record.arrived));
     }
 
-    /// Whether the sender kept pace; what it measured is void otherwise.
-    pub(crate) fn kept_pace(&self) -> bool {
-        self.lag <= WORST_LAG
+    /// How long it took until the longest silence since a moment began: until none passed.
+    pub(crate) fn silent_after(&self, began: u64) -> Duration {
+        Duration::from_nanos(self.silence_since(began).0)
+    }
+
+    /// How long the longest silence since a moment was.
+    pub(crate) fn silence(&self, began: u64) -> Duration {
+        Duration::from_nanos(self.silence_since(began).1)
+    }
+
+    /// How long it took from a moment until the next frame arrived.
+    pub(crate) fn resumed_after(&self, moment: u64) -> Duration {
+        let next = self.arrivals.iter().copied().find(|arrival| *arrival > moment);
+        Duration::from_nanos(next.unwrap_or(self.ended).saturating_sub(moment))
+    }
+
+    /// The longest silence since a moment: when it began, and how long it was.
+    fn silence_since(&self, began: u64) -> (u64, u64) {
+        let mut last = began;
+        let later = self.arrivals.iter().copied().filter(|arrival| *arrival > began);
+        let silences = later.chain([self.ended]).map(|arrival| {
+            let since = std::mem::replace(&mut last, arrival);
+            (since - began, arrival.saturating_sub(since))
+        });
+        silences.max_by_key(|(_, length)| *length).unwrap_or_default()
     }
 }
 
@@ -127,7 +163,9 @@ pub(crate) fn checks_itself() {
         out_of_order: 1,
         outage: Duration::from_millis(20),
         delay: Duration::from_millis(350),
-        last_arrival: ms(400),
+        arrivals: [1, 31, 40, 400].map(ms).to_vec(),
+        lost_between: Some((ms(10), ms(20))),
+        ended: ms(50),
         lost_of: vec![2],
         ..Measured::default()
     };

@@ -18,6 +18,10 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Flows of each queue.
 const FLOWS: usize = 4;
 
+/// How often flows are looked for, and how many frames a second that takes.
+const TRIES: usize = 5;
+const SLOWLY: u64 = 10_000;
+
 /// Flows of which some are chosen.
 const CANDIDATES: u32 = 64;
 
@@ -42,22 +46,29 @@ impl<'a> Meter<'a> {
 
     /// Chooses as many flows of each queue. On the way are workers, which keep a frame on its queue.
     pub(crate) fn choose_flows(&mut self, queues: u32) {
-        self.flows = (1..=CANDIDATES).map(|n| (0, template(flow(n)))).collect();
-        let sender = self.start(10_000, CANDIDATES);
-        let sent = sender.wait();
-        thread::sleep(GRACE);
-        let records = self.kernel.records(sent.first + CANDIDATES);
-        let records = &records[sent.first as usize..];
-        let of_queue = |queue| {
-            let on = |(_, record): &(_, &Record)| record.times > 0 && record.queue == queue;
-            let chosen = self.flows.iter().zip(records).filter(on).take(FLOWS);
-            chosen.map(|((_, frame), _)| (queue, frame.clone())).collect::<Vec<_>>()
-        };
-        let chosen: Vec<_> = (0..queues).map(of_queue).collect();
-        let enough = chosen.iter().all(|flows| flows.len() == FLOWS);
-        assert!(enough, "too few flows of some queue: {:?}", chosen.iter().map(Vec::len).collect::<Vec<_>>());
-        // Taking turns among the queues.
-        self.flows = (0..FLOWS).flat_map(|n| chosen.iter().map(move |flows| flows[n].clone())).collect();
+        // A frame that went past a worker may have changed its queue: then there are too few of some.
+        for _ in 0..TRIES {
+            self.flows = (1..=CANDIDATES).map(|n| (0, template(flow(n)))).collect();
+            let sent = self.start(SLOWLY, CANDIDATES).wait();
+            thread::sleep(GRACE);
+            let records = self.kernel.records(sent.first + CANDIDATES);
+            let records = &records[sent.first as usize..];
+            let chosen: Vec<_> = (0..queues).map(|queue| self.flows_of(queue, records)).collect();
+            if chosen.iter().all(|flows| flows.len() == FLOWS) {
+                // Taking turns among the queues.
+                self.flows =
+                    (0..FLOWS).flat_map(|n| chosen.iter().map(move |flows| flows[n].clone())).collect();
+                return;
+            }
+        }
+        panic!("too few flows of some queue");
+    }
+
+    /// The first flows whose frames came by a queue.
+    fn flows_of(&self, queue: u32, records: &[Record]) -> Vec<(u32, Vec<u8>)> {
+        let on = |(_, record): &(_, &Record)| record.times > 0 && record.queue == queue;
+        let chosen = self.flows.iter().zip(records).filter(on).take(FLOWS);
+        chosen.map(|((_, frame), _)| (queue, frame.clone())).collect()
     }
 
     /// Goes back to the first number.

@@ -19,15 +19,12 @@ use crate::kernel::MAGIC;
 /// Where the number is in a frame: behind Ethernet (14), IPv4 (20), UDP (8) and the magic (4).
 const NUMBER: usize = 46;
 
-/// Frames sent without a pause: well below the 256 that the queue of a veth holds.
-const BURST: u64 = 32;
+/// Frames sent without a pause: about twice what is due then, at the highest pace. A sender that was held up catches up
+/// without a burst that no queue could hold: a veth's holds 256.
+const BURST: u64 = 24;
 
-/// How long it rests when nothing is due.
+/// The pause.
 const REST: Duration = Duration::from_micros(100);
-
-/// How far the sender may fall behind the clock. Frames that leave later than they should are no fault of the wire's:
-/// a run that sees this is void.
-pub(crate) const WORST_LAG: Duration = Duration::from_millis(10);
 
 /// Now, in ns of CLOCK_MONOTONIC: the clock of the records, too.
 pub(crate) fn clock() -> u64 {
@@ -72,10 +69,19 @@ pub(crate) struct Sent {
     pub(crate) lag: Duration,
 }
 
-/// A sender at work.
+impl Sent {
+    /// The longest pause between two frames that were sent between these two times.
+    pub(crate) fn longest_pause(&self, from: u64, to: u64) -> Duration {
+        let within = |pair: &[Shot]| pair[1].at > from && pair[0].at < to;
+        let pauses = self.shots.windows(2).filter(|pair| within(pair)).map(|pair| pair[1].at - pair[0].at);
+        Duration::from_nanos(pauses.max().unwrap_or_default())
+    }
+}
+
+/// A sender at work; it stops when this is dropped.
 pub(crate) struct Sender {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Sent>,
+    thread: Option<JoinHandle<Sent>>,
 }
 
 impl Sender {
@@ -87,27 +93,42 @@ impl Sender {
             take_over(core);
             pace.send(&socket, &told)
         };
-        Self { stop, thread: thread::Builder::new().name("sender".to_owned()).spawn(work).unwrap() }
+        let thread = thread::Builder::new().name("sender".to_owned()).spawn(work).unwrap();
+        Self { stop, thread: Some(thread) }
     }
 
     /// Ends it.
     pub(crate) fn finish(self) -> Sent {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        self.wait()
     }
 
     /// Waits until it has sent all.
-    pub(crate) fn wait(self) -> Sent {
-        self.thread.join().unwrap()
+    pub(crate) fn wait(mut self) -> Sent {
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
 /// Takes a core for this thread. A sender that waits for its turn sends in bursts.
 fn take_over(core: usize) {
+    stay_on(core);
+    run(&format!("chrt --fifo --pid 2 {}", gettid()));
+}
+
+/// Keeps this thread on a core.
+pub(crate) fn stay_on(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core).unwrap();
     sched_setaffinity(Pid::from_raw(0), &cores).unwrap();
-    run(&format!("chrt --fifo --pid 1 {}", gettid()));
 }
 
 impl Pace {
@@ -122,9 +143,7 @@ impl Pace {
                 let shot = self.shoot(socket, shots.len());
                 shots.push(shot);
             }
-            if behind <= BURST {
-                thread::sleep(REST);
-            }
+            thread::sleep(REST);
         }
         let lag = Duration::from_nanos(lag * 1_000_000_000 / self.rate);
         Sent { first: self.first, flows: self.flows.len(), shots, lag }

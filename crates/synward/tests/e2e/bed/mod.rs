@@ -135,6 +135,12 @@ impl Bed {
         if side == Side::Outside { &self.outside } else { &self.inside }
     }
 
+    /// All four interfaces, each with its namespace.
+    pub(crate) fn interfaces(&self) -> [(&Namespace, &'static str); 4] {
+        let [outside, inside] = PORTS.map(|port| (&self.wire, port));
+        [outside, inside, (&self.outside.namespace, DEVICE), (&self.inside.namespace, DEVICE)]
+    }
+
     /// A folder for the configuration and what else the test needs.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0

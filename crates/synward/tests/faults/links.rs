@@ -1,0 +1,76 @@
+//! Links, MTUs and channels change while frames flow.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::bed::{DEVICE, Namespace, PORTS, attempt};
+use crate::sender::clock;
+use crate::stage::{Situation, Stage, WATCH, lower_channels, perform, raise_channels};
+use crate::table::{Outcome, Row, Target};
+
+/// How long a link is down.
+const DOWN: Duration = Duration::from_millis(500);
+
+/// The longest that everything may take that has to do with links.
+const SETTLED: Duration = Duration::from_millis(1500);
+
+pub(crate) fn rows() -> Vec<Row> {
+    let two = Situation::open(2);
+    let row = |fault: &str, situation: Situation, act: fn(&mut Stage<'_>, &mut Outcome)| {
+        Row::new(fault, situation.text(), Target::Correct, move || perform(situation, |config| config, act))
+    };
+    let since_up = two.also(", from the link up");
+    vec![
+        row("link of the inside host down and up", since_up, |stage, _| {
+            flap(stage, &stage.bed.inside.namespace, DEVICE);
+        })
+        .short(),
+        row("link of the outside host down and up", since_up, |stage, _| {
+            flap(stage, &stage.bed.outside.namespace, DEVICE);
+        }),
+        row("inside port down and up", since_up, |stage, _| flap(stage, &stage.bed.wire, PORTS[1])),
+        row("outside port down and up", since_up, |stage, _| flap(stage, &stage.bed.wire, PORTS[0])),
+        row("MTU changes, to 1400 and back", two, mtu),
+        row("fewer channels are asked for", two, fewer_channels),
+        row("more channels, and back", Situation { channels: 4, ..two }, more_channels),
+    ]
+}
+
+fn flap(stage: &mut Stage<'_>, namespace: &Namespace, device: &str) {
+    namespace.ip(&format!("link set dev {device} down"));
+    thread::sleep(DOWN);
+    namespace.ip(&format!("link set dev {device} up"));
+    stage.mended = Some(clock());
+    thread::sleep(SETTLED);
+}
+
+fn mtu(stage: &mut Stage<'_>, _: &mut Outcome) {
+    for mtu in [1400, 1500] {
+        for (namespace, device) in stage.bed.interfaces() {
+            namespace.ip(&format!("link set dev {device} mtu {mtu}"));
+        }
+        thread::sleep(WATCH);
+    }
+}
+
+/// A queue that a socket is bound to is not given away.
+fn fewer_channels(stage: &mut Stage<'_>, outcome: &mut Outcome) {
+    let line = format!("ethtool -L {} tx 1 rx 1", PORTS[1]);
+    let answer = attempt(&stage.bed.wire.inside(&line));
+    outcome.check(!answer.status.success(), || format!("{line} takes queues away that are in use"));
+    outcome.note(format!("the kernel refuses: {}", String::from_utf8_lossy(&answer.stderr).trim()));
+    thread::sleep(WATCH);
+}
+
+/// Frames come in on queues that have no worker, too.
+fn more_channels(stage: &mut Stage<'_>, outcome: &mut Outcome) {
+    raise_channels(stage.bed, stage.situation.channels);
+    thread::sleep(WATCH);
+    outcome.note(
+        "veth runs no XDP program on queues that it gets while one is attached: what comes in on them is lost, as it is on a bare XDP \
+         redirect"
+            .to_owned(),
+    );
+    lower_channels(stage.bed, stage.situation.queues);
+    thread::sleep(WATCH);
+}
