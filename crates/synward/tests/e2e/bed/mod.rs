@@ -136,6 +136,7 @@ impl Bed {
     }
 
     /// All four interfaces, each with its namespace.
+    #[allow(dead_code, reason = "the faults use it")]
     pub(crate) fn interfaces(&self) -> [(&Namespace, &'static str); 4] {
         let [outside, inside] = PORTS.map(|port| (&self.wire, port));
         [outside, inside, (&self.outside.namespace, DEVICE), (&self.inside.namespace, DEVICE)]
