@@ -118,7 +118,7 @@ fn tell_fallback(is_held: bool, bridge: &Bridge) {
     } else {
         let bpffs = bpffs.display();
         tracing::warn!(
-            "no bpffs is mounted at {bpffs}: the kernel holds the wire while workers hang, but when this process ends the wire is cut; \
+            "no bpffs is mounted at {bpffs}, or none that can be used: the kernel holds the wire while workers hang, but when this process ends the wire is cut; \
              mount one (mount -t bpf bpf {bpffs}), or name another in [bridge] bpffs"
         );
     }

@@ -167,6 +167,19 @@ fn without_a_bpffs_the_end_of_the_program_is_told_as_the_end_of_the_wire() {
 }
 
 #[test]
+fn a_bpffs_that_cannot_be_written_to_is_told_and_done_without() {
+    let bed = bed();
+    let bpffs = bed.bpffs();
+    attempt(&format!("mount -o remount,ro,bind {0}", bpffs.path().display()));
+    let wire = bed.start(&config(&bpffs, "open"));
+    let log = wire.program.log();
+    assert!(log.contains("cannot be made") && log.contains("or none that can be used"), "{log}");
+    judges(&wire);
+    wire.stop();
+    is_cut(&bed);
+}
+
+#[test]
 fn a_program_that_hangs_is_bypassed_and_what_waited_in_its_rings_is_not_sent_late() {
     let bed = bed();
     let bpffs = bed.bpffs();
