@@ -67,7 +67,7 @@ fn rules_and_batch(kind: Kind) -> Option<&'static (Rules, Frames)> {
 #[bench::tagged(rules_and_batch(Kind::Tagged))]
 fn parse_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
     let (_, frames) = batch?;
-    let is_packet = |frame: &&[u8]| matches!(black_box(locate(black_box(frame))), Located::Packet(_));
+    let is_packet = |frame: &&[u8]| matches!(black_box(locate(black_box(*frame))), Located::Packet(_));
     Some(frames.iter().filter(is_packet).count())
 }
 
@@ -76,7 +76,7 @@ fn parse_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
 #[bench::syns(rules_and_batch(Kind::Syn))]
 fn judge_64(batch: Option<&'static (Rules, Frames)>) -> Option<usize> {
     let (Rules { snapshot, .. }, frames) = batch?;
-    let is_told = |frame: &&[u8]| snapshot.judge(Direction::In, black_box(frame)).noteworthy().is_some();
+    let is_told = |frame: &&[u8]| snapshot.judge(Direction::In, black_box(*frame)).noteworthy().is_some();
     Some(frames.iter().filter(is_told).count())
 }
 

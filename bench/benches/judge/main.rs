@@ -98,7 +98,7 @@ fn mixed(rules: &Rules) -> io::Result<()> {
 }
 
 fn singly(snapshot: &Snapshot, frames: &Frames, part: Range<usize>) -> usize {
-    frames.part(part).filter(|frame| snapshot.judge(Direction::In, frame).noteworthy().is_some()).count()
+    frames.part(part).filter(|frame| snapshot.judge(Direction::In, *frame).noteworthy().is_some()).count()
 }
 
 fn in_batches(snapshot: &Snapshot, frames: &Frames, part: Range<usize>) -> usize {

@@ -27,7 +27,9 @@ pub struct Event {
     pub generation: u64,
     /// Addresses and ports, when the frame has them.
     pub flow: Option<Flow>,
-    /// What the segment tells, if it is a SYN.
+    /// The same of what is in a tunnel, whether that was judged or not.
+    pub inner: Option<Flow>,
+    /// What the segment tells, if it is a SYN, in a tunnel or not.
     pub syn: Option<SynFacts>,
 }
 
@@ -45,12 +47,12 @@ pub struct Flow {
 }
 
 impl Event {
-    /// The address that lists were asked about.
-    pub fn judged_address(&self) -> Option<IpAddr> {
-        let Flow { source, destination, .. } = self.flow?;
-        Some(match self.direction {
-            Direction::In => source,
-            Direction::Out => destination,
+    /// The addresses that lists were asked about: if none of the first decided, of the second.
+    pub fn judged_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let direction = self.direction;
+        self.flow.into_iter().chain(self.inner).map(move |flow| match direction {
+            Direction::In => flow.source,
+            Direction::Out => flow.destination,
         })
     }
 }
@@ -93,11 +95,18 @@ impl EventSender {
 
 fn event(occasion: Occasion, told: Noteworthy, frame: &[u8]) -> Event {
     let Occasion { at, queue, direction, generation } = occasion;
-    let (flow, syn) = match locate(frame) {
-        Located::Packet(packet) => (Some(Flow::of(&packet)), syn_of(&packet)),
-        Located::NotIp | Located::Odd(_) => (None, None),
-    };
-    Event { at, queue, direction, told, generation, flow, syn }
+    let outer = packet(locate(frame));
+    let inner = outer.and_then(|packet| packet.tunnel?.open()).and_then(packet);
+    let [flow, inner_flow] = [&outer, &inner].map(|packet| packet.as_ref().map(Flow::of));
+    let syn = inner.or(outer).as_ref().and_then(syn_of);
+    Event { at, queue, direction, told, generation, flow, inner: inner_flow, syn }
+}
+
+fn packet(located: Located<'_>) -> Option<Packet<'_>> {
+    match located {
+        Located::Packet(packet) => Some(packet),
+        Located::NotIp | Located::Odd(_) => None,
+    }
 }
 
 fn syn_of(packet: &Packet<'_>) -> Option<SynFacts> {

@@ -4,7 +4,7 @@
 //! [`synward_policy::Snapshot`]. It knows nothing of AF_XDP: a [`Port`] is all it needs.
 //!
 //! ```
-//! use std::time::Instant;
+//! use std::time::{Duration, Instant};
 //! use synward_bridge::{Desk, MemoryPool, MemoryPort, Publisher, Stats, Worker, events, loop_times};
 //! use synward_policy::Snapshot;
 //!
@@ -12,7 +12,8 @@
 //! let (timer, _times) = loop_times()?;
 //! let (publisher, mut subscriptions) = Publisher::new(Snapshot::default(), 1);
 //! let rules = subscriptions.pop().ok_or("no worker")?;
-//! let desk = Desk { queue: 0, rules, stats: Default::default(), events, timer };
+//! let stale_after = Duration::from_millis(250);
+//! let desk = Desk { queue: 0, rules, stats: Default::default(), events, timer, stale_after };
 //! let mut outside = MemoryPort::new(8);
 //! outside.arriving.push_back(vec![0xff; 60]);
 //!

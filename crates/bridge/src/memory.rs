@@ -1,6 +1,9 @@
 //! A port in memory: frames in, frames out, buffers counted as on a real one. For tests of the worker.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::port::{Census, Pool, Port};
@@ -12,14 +15,17 @@ pub struct MemoryPool {
     size: usize,
 }
 
-/// A frame in a buffer of a [`MemoryPool`].
-#[derive(Debug)]
-pub struct MemoryFrame(Vec<u8>);
+/// A frame in a buffer of a [`MemoryPool`], or a piece of one.
+#[derive(Debug, Default)]
+pub struct MemoryFrame {
+    bytes: Vec<u8>,
+    continues: bool,
+}
 
 impl MemoryPool {
     /// A pool of empty buffers.
     pub fn new(size: usize) -> Self {
-        Self { free: (0..size).map(|_| MemoryFrame(Vec::new())).collect(), size }
+        Self { free: (0..size).map(|_| MemoryFrame::default()).collect(), size }
     }
 }
 
@@ -27,7 +33,11 @@ impl Pool for MemoryPool {
     type Frame = MemoryFrame;
 
     fn bytes<'a>(&'a self, frame: &'a MemoryFrame) -> &'a [u8] {
-        &frame.0
+        &frame.bytes
+    }
+
+    fn continues(&self, frame: &MemoryFrame) -> bool {
+        frame.continues
     }
 
     fn release(&mut self, frame: MemoryFrame) {
@@ -50,12 +60,20 @@ pub struct MemoryPort {
     pub arriving: VecDeque<Vec<u8>>,
     /// Frames that were sent.
     pub sent: Vec<Vec<u8>>,
-    /// How many frames it can have under way at once, in each direction.
+    /// How many buffers it can have under way at once, in each direction.
     pub capacity: usize,
+    /// Bytes that it puts into one buffer.
+    pub piece: usize,
     /// Whether it sends what it is given: when not, its tx ring fills up.
     pub sends: bool,
     /// Whether it says that its link is down.
     pub link_down: bool,
+    /// What its clock says, in ms.
+    pub clock: Arc<AtomicU64>,
+    /// When the worker last told that it lives, and the generation of its rules.
+    pub beat: Option<(Duration, u64)>,
+    /// The sources that it was told of, with the generation of the rules that block them.
+    pub blocked: Vec<(IpAddr, u64)>,
     fill: Vec<MemoryFrame>,
     tx: VecDeque<MemoryFrame>,
 }
@@ -67,8 +85,12 @@ impl MemoryPort {
             arriving: VecDeque::new(),
             sent: Vec::new(),
             capacity,
+            piece: usize::MAX,
             sends: true,
             link_down: false,
+            clock: Arc::default(),
+            beat: None,
+            blocked: Vec::new(),
             fill: Vec::new(),
             tx: VecDeque::new(),
         }
@@ -85,24 +107,41 @@ impl Port for MemoryPort {
     }
 
     fn receive(&mut self, frames: &mut Vec<MemoryFrame>, limit: usize) {
-        for _ in 0..limit.min(self.fill.len()) {
+        let mut count = 0;
+        while count < limit {
             let Some(bytes) = self.arriving.pop_front() else { return };
-            let buffer = self.fill.pop();
-            frames.extend(buffer.map(|_| MemoryFrame(bytes)));
+            let pieces = bytes.len().div_ceil(self.piece);
+            if pieces > self.fill.len() {
+                return self.arriving.push_front(bytes);
+            }
+            self.fill.truncate(self.fill.len() - pieces);
+            let piece = |(number, bytes): (usize, &[u8])| MemoryFrame {
+                bytes: bytes.to_vec(),
+                continues: number + 1 < pieces,
+            };
+            frames.extend(bytes.chunks(self.piece).enumerate().map(piece));
+            count += pieces;
         }
     }
 
     fn transmit(&mut self, frames: &mut Vec<MemoryFrame>) {
         let room = self.capacity.saturating_sub(self.tx.len()).min(frames.len());
-        self.tx.extend(frames.drain(..room));
+        let ends = |place: &usize| frames.get(place - 1).is_some_and(|frame| !frame.continues);
+        let whole = (1..=room).rev().find(ends).unwrap_or(0);
+        self.tx.extend(frames.drain(..whole));
     }
 
     fn reclaim(&mut self, pool: &mut MemoryPool) {
-        if self.sends {
-            for frame in self.tx.drain(..) {
-                self.sent.push(frame.0.clone());
-                pool.free.push(frame);
+        if !self.sends {
+            return;
+        }
+        let mut frame = Vec::new();
+        for piece in self.tx.drain(..) {
+            frame.extend_from_slice(&piece.bytes);
+            if !piece.continues {
+                self.sent.push(std::mem::take(&mut frame));
             }
+            pool.free.push(piece);
         }
     }
 
@@ -120,6 +159,18 @@ impl Port for MemoryPort {
 
     fn census(&self) -> Census {
         Census { fill: self.fill.len(), tx: self.tx.len(), ..Census::default() }
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.clock.load(Ordering::Relaxed))
+    }
+
+    fn beat(&mut self, now: Duration, generation: u64) {
+        self.beat = Some((now, generation));
+    }
+
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64) {
+        self.blocked.push((source, generation));
     }
 
     fn wait(_: [&Self; 2], timeout: Duration) {

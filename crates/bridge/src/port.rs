@@ -1,5 +1,6 @@
 //! What the worker needs of a port: the AF_XDP one lives in `synward-xsk`, the one in memory beside this file.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The frame buffers of one worker, shared by its two ports.
@@ -10,8 +11,12 @@ pub trait Pool {
     /// The token that owns one buffer.
     type Frame;
 
-    /// The frame in the buffer, from its destination MAC to its last byte, without frame check sequence.
+    /// The frame in the buffer, from its destination MAC to its last byte, without frame check sequence; or the piece of one that is in
+    /// this buffer.
     fn bytes<'a>(&'a self, frame: &'a Self::Frame) -> &'a [u8];
+
+    /// Whether the frame goes on in another buffer, that of the next token: one longer than a buffer comes and leaves in pieces.
+    fn continues(&self, frame: &Self::Frame) -> bool;
 
     /// Takes a buffer back.
     fn release(&mut self, frame: Self::Frame);
@@ -36,10 +41,10 @@ pub trait Port: Sized {
     /// has no buffer loses frames.
     fn refill(&mut self, pool: &mut Self::Pool);
 
-    /// Appends at most `limit` received frames to `frames`, in the order of their arrival.
+    /// Appends the tokens of received frames to `frames`, in the order of their arrival: about `limit`, but never a part of a frame.
     fn receive(&mut self, frames: &mut Vec<Self::Frame>, limit: usize);
 
-    /// Sends frames in order, as many as the port takes at once. What it does not take stays in `frames`.
+    /// Sends frames in order, as many whole ones as the port takes at once. What it does not take stays in `frames`.
     fn transmit(&mut self, frames: &mut Vec<Self::Frame>);
 
     /// Takes back the buffers of frames that were sent, and wakes the port up while any may not be.
@@ -56,6 +61,16 @@ pub trait Port: Sized {
 
     /// Where the buffers are that this port holds.
     fn census(&self) -> Census;
+
+    /// The time of the clock by which the port's fallback goes, since some start of its own.
+    fn now(&self) -> Duration;
+
+    /// Tells the port's fallback, which holds the wire while no worker does, that the worker lives at this time of its clock, and judges
+    /// by rules of this generation.
+    fn beat(&mut self, now: Duration, generation: u64);
+
+    /// Tells the fallback of a source whose frames are dropped by rules of this generation.
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64);
 
     /// Sleeps until one of the two ports has received a frame, or the time is over.
     fn wait(ports: [&Self; 2], timeout: Duration);

@@ -91,10 +91,15 @@ impl Publisher {
     /// Starts with a first snapshot, and an end for each worker.
     pub fn new(first: Snapshot, workers: usize) -> (Self, Vec<Subscription>) {
         let snapshots = Swap::new(Published::new(first, workers));
-        let subscribe = |worker| Subscription { reader: snapshots.reader(), worker };
-        let subscriptions = (0..workers).map(subscribe).collect();
         let books = Books { closed: ListTotals::default(), snapshots };
-        (Self { ledger: Ledger(Arc::new(Mutex::new(books))), workers }, subscriptions)
+        let publisher = Self { ledger: Ledger(Arc::new(Mutex::new(books))), workers };
+        let subscriptions = (0..workers).map(|worker| publisher.subscribe(worker)).collect();
+        (publisher, subscriptions)
+    }
+
+    /// An end for the worker of this number, in the place of one whose worker is gone.
+    pub fn subscribe(&self, worker: usize) -> Subscription {
+        Subscription { reader: self.ledger.books().snapshots.reader(), worker }
     }
 
     /// The snapshot that workers take up at their next turn.

@@ -69,7 +69,8 @@ fn snapshot(rules: &Arc<RuleSet>, generation: u64) -> Snapshot {
 fn worker(rules: Subscription, stats: &Arc<Stats>, frames: usize) -> Worker<MemoryPort> {
     let (events, _) = events();
     let (timer, _) = loop_times().unwrap();
-    let desk = Desk { queue: 0, rules, stats: Arc::clone(stats), events, timer };
+    let stale_after = Duration::from_millis(250);
+    let desk = Desk { queue: 0, rules, stats: Arc::clone(stats), events, timer, stale_after };
     let mut outside = MemoryPort::new(64);
     outside.arriving.extend((1..=8).cycle().take(frames).map(ping));
     Worker::new(desk, outside, MemoryPort::new(64), MemoryPool::new(256))

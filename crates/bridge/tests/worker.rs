@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -18,6 +19,9 @@ use synward_bridge::{
 use synward_policy::{BanKeeper, Bans, Config, ListNames, Reason, RuleSet, Snapshot};
 
 const BUFFERS: usize = 256;
+
+/// How long the worker may be silent, in ms.
+const STALE_AFTER: u64 = 250;
 
 struct Bench {
     publisher: Publisher,
@@ -34,7 +38,14 @@ impl Bench {
         let (timer, _) = loop_times().unwrap();
         let stats = Arc::new(Stats::default());
         let rules = subscriptions.pop().unwrap();
-        let desk = Desk { queue: 0, rules, stats: Arc::clone(&stats), events: sender, timer };
+        let desk = Desk {
+            queue: 0,
+            rules,
+            stats: Arc::clone(&stats),
+            events: sender,
+            timer,
+            stale_after: Duration::from_millis(STALE_AFTER),
+        };
         Self { publisher, stats, told, desk: Some(desk) }
     }
 
@@ -109,7 +120,8 @@ fn frames_cross_both_ways_unchanged_and_in_order_but_for_the_blocked() {
     let event = bench.told.recv().unwrap();
     assert_eq!(event.flow.unwrap().source.to_string(), "192.0.2.1");
     let rules = bench.publisher.generation(event.generation).unwrap();
-    let entry = rules.rules.describe(event.told.decision.rule.unwrap(), event.judged_address()).unwrap();
+    let entry =
+        rules.rules.describe(event.told.decision.rule.unwrap(), event.judged_addresses().next()).unwrap();
     assert_eq!((entry.line, entry.entry.as_str()), (1, "192.0.2.0/24"));
 }
 
@@ -214,4 +226,99 @@ fn a_ban_counts_from_the_next_turn_on_and_outlives_new_rules() {
     assert_eq!(dropped_of_turn(&bench), 64);
     assert!(keeper.unban([203, 0, 113, 1].into(), now));
     assert_eq!(dropped_of_turn(&bench), 0);
+}
+
+#[test]
+fn what_has_waited_while_the_worker_was_halted_is_dropped_and_not_sent_late() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(160), MemoryPort::new(64));
+    let clock = Arc::clone(&outside.clock);
+    inside.clock = Arc::clone(&clock);
+    let frames = (0..200).map(|n| ping([203, 0, 113, 1], n));
+    outside.arriving.extend(frames);
+    inside.arriving.push_back(ping([198, 51, 100, 1], 1));
+    let mut worker = bench.worker(outside, inside);
+
+    assert_eq!(worker.turn(Instant::now()), 65);
+    assert_eq!(worker.ports().0.beat, Some((Duration::ZERO, 0)));
+    // As late as can be, and still in time.
+    clock.store(STALE_AFTER, Ordering::Relaxed);
+    assert_eq!(worker.turn(Instant::now()), 64);
+    let dropped = || bench.stats.drops[Reason::Stale.index()].get();
+    assert_eq!(dropped(), 0);
+
+    clock.fetch_add(STALE_AFTER + 1, Ordering::Relaxed);
+    assert_eq!(worker.turn(Instant::now()), 0);
+    assert_eq!(dropped(), 200 - 2 * 64);
+    census(&mut worker);
+    let (outside, inside) = worker.ports();
+    assert_eq!((inside.sent.len(), outside.sent.len()), (128, 1));
+    // Both fallbacks know that it lives, and which rules it judges by.
+    let beat = Some((Duration::from_millis(2 * STALE_AFTER + 1), 1));
+    assert_eq!((outside.beat, inside.beat), (beat, beat));
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+}
+
+#[test]
+fn a_batch_that_was_held_up_in_the_hand_is_dropped() {
+    let mut bench = Bench::new();
+    let (mut outside, inside) = (MemoryPort::new(64), MemoryPort::new(64));
+    // The clock of the port that the frames leave through is read last: it stands where the worker was held up.
+    inside.clock.store(STALE_AFTER + 1, Ordering::Relaxed);
+    outside.arriving.extend((0..10).map(|n| ping([203, 0, 113, 1], n)));
+    let mut worker = bench.worker(outside, inside);
+    assert_eq!(worker.turn(Instant::now()), 10);
+    assert_eq!(bench.stats.drops[Reason::Stale.index()].get(), 10);
+    census(&mut worker);
+    assert!(worker.ports().1.sent.is_empty());
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+}
+
+#[test]
+fn the_fallback_is_told_of_blocked_sources_and_of_no_others() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(64), MemoryPort::new(64));
+    outside.arriving.extend([ping([192, 0, 2, 7], 1), ping([203, 0, 113, 1], 1)]);
+    inside.arriving.push_back(ping([192, 0, 2, 8], 1));
+    let mut worker = bench.worker(outside, inside);
+    worker.turn(Instant::now());
+    let (outside, inside) = worker.ports();
+    assert_eq!(outside.blocked, [([192, 0, 2, 7].into(), 1)]);
+    assert!(inside.blocked.is_empty());
+}
+
+#[test]
+fn a_frame_in_pieces_is_forwarded_or_dropped_whole() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(9));
+    outside.piece = 100;
+    // Five, three and one buffers; of the second only that it is blocked.
+    let frames = [ping([203, 0, 113, 1], 400), ping([192, 0, 2, 1], 250), ping([203, 0, 113, 2], 20)];
+    outside.arriving.extend(frames.iter().cloned());
+    let bytes: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
+    inside.piece = 100;
+    let mut worker = bench.worker(outside, inside);
+    assert_eq!(worker.turn(Instant::now()), 3);
+    let [outer, inner] = &bench.stats.ports;
+    assert_eq!((outer.rx_frames.get(), outer.rx_bytes.get()), (3, bytes));
+    assert_eq!((inner.tx_frames.get(), inner.tx_bytes.get()), (2, bytes - frames[1].len() as u64));
+    assert_eq!(bench.stats.drops[Reason::BlockList.index()].get(), 1);
+    census(&mut worker);
+    assert_eq!(worker.ports().1.sent, [frames[0].clone(), frames[2].clone()]);
+    assert_eq!(places(&bench.stats), BUFFERS as u64);
+}
+
+#[test]
+fn of_a_frame_in_pieces_no_part_enters_a_ring_that_has_no_room_for_the_rest() {
+    let mut bench = Bench::new();
+    let (mut outside, mut inside) = (MemoryPort::new(150), MemoryPort::new(7));
+    outside.piece = 100;
+    inside.sends = false;
+    let frames = [ping([203, 0, 113, 1], 400), ping([203, 0, 113, 1], 401)];
+    outside.arriving.extend(frames.iter().cloned());
+    let mut worker = bench.worker(outside, inside);
+    assert_eq!(worker.turn(Instant::now()), 2);
+    assert_eq!(bench.stats.drops[Reason::TxFull.index()].get(), 1);
+    assert_eq!(bench.stats.ports[1].tx_frames.get(), 1);
+    assert_eq!(bench.stats.ports[1].tx_bytes.get(), frames[0].len() as u64);
 }

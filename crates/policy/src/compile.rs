@@ -14,6 +14,7 @@ use crate::config::{Config, List, ListAction, Mode, P0fMode};
 use crate::diagnostic::{Diagnostic, Faults, Warning};
 use crate::entry::{Addresses, Content, SignatureEntry, check_total};
 use crate::names::{ListId, ListNames, MAX_LISTS};
+use crate::protect::Protected;
 use crate::rules::{ListSummary, RuleSet, SignatureRule, signature_table};
 use crate::sets::{Interner, ListSets};
 use crate::sweep::sweep;
@@ -165,6 +166,8 @@ impl Builder {
             lists: self.lists,
             sources: self.sources,
             profile: config.bridge.profile,
+            tunnels: config.bridge.tunnels,
+            protected: Protected::build(&config.bridge.protect)?,
             enforces: config.bridge.mode == Mode::Enforce,
         })
     }

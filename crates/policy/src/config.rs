@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
+use jiff::SignedDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::bans::MAX_BANS;
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
 use crate::profile::Profile;
+use crate::protect::Network;
 
 /// A configuration, as read and validated. Its paths are absolute, or relative to where the program runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,12 +60,24 @@ pub struct Bridge {
     /// What happens to odd frames.
     #[serde(default)]
     pub profile: Profile,
+    /// How far tunnels are looked into.
+    #[serde(default)]
+    pub tunnels: Tunnels,
+    /// The LAN's own networks, from which no frame should come at the outside port.
+    #[serde(default)]
+    pub protect: Vec<Network>,
     /// How frames get from the driver to the worker.
     #[serde(default)]
     pub xdp: Xdp,
     /// What becomes of frames while no worker lives.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// How long a worker may say nothing before it counts as dead.
+    #[serde(default = "Bridge::default_stale_after", deserialize_with = "stale_after")]
+    pub stale_after: Duration,
+    /// Where a bpffs is mounted: the kernel's part of the bridge is kept there while no process runs.
+    #[serde(default = "Bridge::default_bpffs")]
+    pub bpffs: PathBuf,
     /// What a worker does while no frame comes.
     #[serde(default)]
     pub wait: Wait,
@@ -86,6 +102,17 @@ pub enum Mode {
     Enforce,
 }
 
+/// How far tunnels are looked into: GRE, IPv4 and IPv6 in IP, VXLAN.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tunnels {
+    /// A packet of a tunnel is judged by its outer header, and counted.
+    #[default]
+    Outer,
+    /// So it is; and if nothing is decided then, by what it carries, one level deep.
+    Inner,
+}
+
 /// How frames get from the driver to the worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,12 +128,52 @@ pub enum Xdp {
     Skb,
 }
 
-/// What becomes of frames while no worker lives. Only what this version can keep can be written.
+impl Bridge {
+    /// The section of a configuration file of which nothing else need be right: the ports are to be let go whatever else is wrong.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the section is wrong.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        #[derive(Deserialize)]
+        struct Part {
+            bridge: Bridge,
+        }
+        let text = read(file)?;
+        let Part { bridge } = toml::from_str(&text).map_err(|error| explain(file, &text, &error))?;
+        Ok(bridge)
+    }
+
+    /// The shortest and the longest time that a worker may be allowed to say nothing. One that sleeps speaks every 50 ms, and the clock
+    /// ticks every 4 ms at best; whoever waits for longer than some seconds has lost his connections.
+    const STALE_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(10);
+
+    const fn default_stale_after() -> Duration {
+        Duration::from_millis(250)
+    }
+
+    fn default_bpffs() -> PathBuf {
+        PathBuf::from("/sys/fs/bpf")
+    }
+}
+
+/// A time such as `250ms`.
+fn stale_after<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| Bridge::STALE_AFTER.contains(time)).ok_or_else(|| {
+        let (start, end) = Bridge::STALE_AFTER.into_inner();
+        D::Error::custom(format!("`{text}` is no time from {start:?} to {end:?}, such as \"250ms\""))
+    })
+}
+
+/// What becomes of frames while no worker lives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// They are dropped.
+    /// The kernel sends them straight out of the other port. It drops those of sources that workers dropped shortly before.
     #[default]
+    Open,
+    /// They are dropped.
     Closed,
 }
 
@@ -134,8 +201,10 @@ pub enum FastPath {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkLoss {
-    /// It stays as it is.
+    /// It is, as if there were one cable; and brought up again after the other.
     #[default]
+    Propagate,
+    /// It stays as it is.
     Ignore,
 }
 
@@ -232,12 +301,15 @@ pub struct Control {
     /// The most memory for rules: for those in force and, during a reload, the new ones together. Half of the machine's, when it
     /// is not given.
     pub memory: Option<ByteSize>,
+    /// Whether the running program is kept to the system calls and folders that it needs (seccomp, landlock).
+    pub sandbox: bool,
 }
 
 impl Default for Control {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 9469));
-        Self { listen, socket: PathBuf::from("/run/synward/control.sock"), memory: None }
+        let socket = PathBuf::from("/run/synward/control.sock");
+        Self { listen, socket, memory: None, sandbox: true }
     }
 }
 
@@ -368,8 +440,12 @@ impl Config {
             (old.inside != ours.inside, "bridge.inside"),
             (old.xdp != ours.xdp, "bridge.xdp"),
             (old.queues != ours.queues, "bridge.queues"),
+            (old.on_failure != ours.on_failure, "bridge.on_failure"),
+            (old.stale_after != ours.stale_after, "bridge.stale_after"),
+            (old.bpffs != ours.bpffs, "bridge.bpffs"),
             (self.control.listen != new.control.listen, "control.listen"),
             (self.control.socket != new.control.socket, "control.socket"),
+            (self.control.sandbox != new.control.sandbox, "control.sandbox"),
             (self.bans != new.bans, "bans.capacity"),
         ]
         .into_iter()
@@ -464,9 +540,13 @@ outside = "enp1s0"
 inside = "enp2s0"
 mode = "enforce"
 profile = "strict"
+tunnels = "inner"
+protect = ["192.0.2.0/24", "2001:db8::/32"]
 xdp = "copy"
 queues = 2
 on_failure = "closed"
+stale_after = "500ms"
+bpffs = "/run/bpf"
 wait = "adaptive"
 fast_path = "auto"
 link_loss = "ignore"
@@ -492,6 +572,7 @@ p0f = "strict"
 listen = "[::1]:1"
 socket = "run/control.sock"
 memory = "1.5 GiB"
+sandbox = false
 
 [events]
 file = "events.json"
@@ -509,13 +590,16 @@ file = "events.json"
     fn a_whole_configuration_is_read_and_its_paths_start_at_its_folder() {
         let config = parse(WHOLE).unwrap();
         assert_eq!(config.bridge.profile, Profile::Strict);
+        assert_eq!(config.bridge.tunnels, Tunnels::Inner);
+        let protect: Vec<_> = config.bridge.protect.iter().map(ToString::to_string).collect();
+        assert_eq!(protect, ["192.0.2.0/24", "2001:db8::/32"]);
         assert_eq!(config.lists[0].file, Path::new("/etc/synward/lists/customers.txt"));
         assert_eq!(config.lists[1].file, Path::new("/abs/scanners.txt"));
         assert_eq!((config.lists[0].eol, config.lists[1].eol), (None, Some(Eol::Ignore)));
         assert_eq!((config.lists[0].max_entries(), config.lists[1].max_entries()), (5000, List::MAX_ENTRIES));
         assert_eq!((config.lists[0].p0f, config.lists[1].p0f), (None, Some(P0fMode::Strict)));
         assert_eq!(config.control.socket, Path::new("/etc/synward/run/control.sock"));
-        assert_eq!(config.control.memory, Some(ByteSize::mib(1536)));
+        assert_eq!((config.control.memory, config.control.sandbox), (Some(ByteSize::mib(1536)), false));
         assert_eq!(config.events.unwrap().file, Path::new("/etc/synward/events.json"));
     }
 
@@ -535,7 +619,11 @@ file = "events.json"
     fn two_ports_are_enough() {
         let config = parse("[bridge]\noutside = 'a'\ninside = 'b'\n").unwrap();
         assert_eq!((config.bridge.mode, config.bridge.profile), (Mode::Monitor, Profile::Balanced));
-        assert_eq!(config.control.listen.to_string(), "127.0.0.1:9469");
+        assert_eq!(
+            (config.control.listen.to_string().as_str(), config.control.sandbox),
+            ("127.0.0.1:9469", true)
+        );
+        assert_eq!((config.bridge.tunnels, config.bridge.protect.len()), (Tunnels::Outer, 0));
         assert_eq!(config.events, None);
     }
 
@@ -561,9 +649,53 @@ file = "events.json"
 
     #[test]
     fn a_value_that_this_version_cannot_keep_is_refused() {
-        let shown = fault(&WHOLE.replace("\"closed\"", "\"open\""));
-        assert!(shown.contains("unknown variant `open`, expected `closed`"), "{shown}");
-        assert!(shown.contains("synward.toml:9:14"), "{shown}");
+        let shown = fault(&WHOLE.replace("\"adaptive\"", "\"busy\""));
+        assert!(shown.contains("unknown variant `busy`, expected `adaptive`"), "{shown}");
+        assert!(shown.contains("synward.toml:14:8"), "{shown}");
+    }
+
+    #[test]
+    fn a_worker_may_be_silent_for_a_sensible_time() {
+        let time =
+            |text: &str| parse(&WHOLE.replace("\"500ms\"", text)).map(|config| config.bridge.stale_after);
+        assert_eq!(time("\"500ms\"").unwrap(), Duration::from_millis(500));
+        assert_eq!(time("\"2 s\"").unwrap(), Duration::from_secs(2));
+        for odd in ["50ms", "11s", "-1s", "soon", ""] {
+            let shown = time(&format!("\"{odd}\"")).unwrap_err().to_string();
+            assert!(shown.contains(&format!("`{odd}` is no time from 100ms to 10s")), "{shown}");
+            assert!(shown.contains("synward.toml:12:"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_network_to_protect_that_is_none_is_refused_with_its_place_and_what_to_write() {
+        for (written, said) in [
+            (
+                "192.0.2.0/33",
+                "\"192.0.2.0/33\" is no network: `33` is not a prefix length; write a number from 0 to 32",
+            ),
+            (
+                "192.0.2.7/24",
+                "192.0.2.7/24 has bits set behind its prefix: write 192.0.2.0/24, or the address",
+            ),
+            ("lan", "`lan` is not an IP address; names are not looked up"),
+            ("0.0.0.0/0", "0.0.0.0/0 is every address there is: write the networks of the LAN"),
+            ("::ffff:192.0.2.0/120", "write 192.0.2.0/24"),
+            ("", "\"\" is no network: write one, such as 192.0.2.0/24"),
+        ] {
+            let shown = fault(&WHOLE.replace("192.0.2.0/24", written));
+            assert!(shown.contains("synward.toml:8:12") && shown.contains(said), "{shown}");
+        }
+        let shown = fault(&WHOLE.replace("\"2001:db8::/32\"", "7"));
+        assert!(shown.contains("synward.toml:8:28"), "{shown}");
+        assert!(shown.contains("expected a network such as \"192.0.2.0/24\""), "{shown}");
+    }
+
+    #[test]
+    fn tunnels_and_networks_to_protect_are_changed_by_a_reload() {
+        let old = parse(WHOLE).unwrap();
+        let new = WHOLE.replace("\"inner\"", "\"outer\"").replace("192.0.2.0/24", "192.0.3.0/24");
+        assert_eq!(old.needs_restart(&parse(&new).unwrap()), None);
     }
 
     #[test]
@@ -599,5 +731,7 @@ file = "events.json"
         assert_eq!(old.needs_restart(&new), Some("bridge.inside"));
         let new = parse(&format!("{WHOLE}[bans]\ncapacity = 10\n")).unwrap();
         assert_eq!(old.needs_restart(&new), Some("bans.capacity"));
+        let new = parse(&WHOLE.replace("sandbox = false", "sandbox = true")).unwrap();
+        assert_eq!(old.needs_restart(&new), Some("control.sandbox"));
     }
 }

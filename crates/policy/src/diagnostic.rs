@@ -135,6 +135,12 @@ impl Faults {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
+    /// The same faults, each told otherwise.
+    #[must_use]
+    pub fn map(self, tell: impl FnMut(Diagnostic) -> Diagnostic) -> Self {
+        Self(self.0.into_iter().map(tell).collect())
+    }
+
     /// The faults, in the order of their files.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()

@@ -18,6 +18,7 @@ use synward_fingerprint::{P0fDatabase, without_comment};
 
 use crate::config::{Kind, List};
 use crate::diagnostic::{Diagnostic, Faults, Place, Warning};
+pub(crate) use address::{Block, read_network};
 pub(crate) use addresses::{Addresses, Span};
 pub use ending::Ending;
 pub use fingerprint::P0fRank;

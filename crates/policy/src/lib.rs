@@ -20,6 +20,7 @@ mod entry;
 mod explain;
 mod names;
 mod profile;
+mod protect;
 mod rules;
 mod sets;
 mod snapshot;
@@ -31,13 +32,14 @@ pub use bans::{BanChanges, BanKeeper, Bans, Full, MAX_BANS, Moment};
 pub use compile::{Compiled, Resources};
 pub use config::{
     BanSettings, Bridge, Config, Control, Eol, Events, FastPath, Kind, LinkLoss, List, ListAction,
-    ListDirection, Mode, OnFailure, P0fMode, Wait, Xdp,
+    ListDirection, Mode, OnFailure, P0fMode, Tunnels, Wait, Xdp,
 };
 pub use diagnostic::{Diagnostic, Faults, Place, Warning};
 pub use entry::{AddressFinding, AddressFindingKind, AddressList, Ending, P0fRank};
 pub use explain::{Explanation, Match, Part};
 pub use names::{ListId, ListNames, MAX_LISTS};
 pub use profile::Profile;
+pub use protect::Network;
 pub use rules::{ListSummary, RuleDescription, RuleSet, Witness};
 pub use sets::ListSetId;
 pub use snapshot::{BATCH, Snapshot};

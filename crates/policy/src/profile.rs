@@ -12,7 +12,8 @@ pub enum Profile {
     /// Drops what cannot be legitimate: it opens no connection, and serves only to hide one from a filter.
     #[default]
     Balanced,
-    /// Drops every odd frame.
+    /// Drops every odd frame, but for what is only counted: IPv4 options, which IGMP always has, and tunnels that are judged by
+    /// their outer header because the configuration says so.
     Strict,
 }
 
@@ -37,7 +38,7 @@ impl Profile {
                     | Oddity::SynRst
                     | Oddity::TcpHeader
             ),
-            Self::Strict => true,
+            Self::Strict => !matches!(oddity, Oddity::IpOptions | Oddity::Tunnel),
         }
     }
 }
@@ -50,8 +51,10 @@ mod tests {
     fn each_profile_drops_what_the_milder_one_drops() {
         for oddity in Oddity::ALL {
             assert!(!Profile::Transparent.drops(oddity));
-            assert!(Profile::Strict.drops(oddity));
+            assert!(Profile::Strict.drops(oddity) || !Profile::Balanced.drops(oddity));
+            assert_eq!(Profile::Strict.drops(oddity), oddity >= Oddity::TcpOptions);
         }
+        assert!(!Profile::Balanced.drops(Oddity::SpoofedSource));
         assert!(Profile::Balanced.drops(Oddity::TinyFragment));
         assert!(!Profile::Balanced.drops(Oddity::Fragment));
         assert!(!Profile::Balanced.drops(Oddity::TcpOptions));

@@ -8,16 +8,18 @@ use synward_prefix::IpTable;
 use synward_wire::{Oddity, Packet, SynFacts};
 
 use crate::compile::read::Source;
-use crate::config::{ListAction, ListDirection};
+use crate::config::{ListAction, ListDirection, Tunnels};
 use crate::entry::{Ending, P0fRank};
 use crate::names::ListId;
 use crate::profile::Profile;
+use crate::protect::Protected;
 use crate::sets::{ListSetId, ListSets};
 use crate::verdict::{Action, Decision, Direction, Opinion, Reason, Rule, RuleId};
 
 /// Sees which lists match a frame, whether or not they decide. The worker's counters are one.
 pub trait Witness {
-    /// The lists of addresses of this set cover the frame. Told at most once a frame: [`RuleSet::lists_of`] tells them apart.
+    /// The lists of addresses of this set cover the frame. Told at most once a frame, and once more of what is in its tunnel:
+    /// [`RuleSet::lists_of`] tells them apart.
     fn covered(&mut self, by: ListSetId);
 
     /// A signature of the list matches the frame. Told at most once a frame for each list.
@@ -48,6 +50,8 @@ pub struct RuleSet {
     /// What each of the lists was compiled from.
     pub(crate) sources: Vec<Source>,
     pub(crate) profile: Profile,
+    pub(crate) tunnels: Tunnels,
+    pub(crate) protected: Protected,
     /// Whether anything is dropped at all: the mode of the bridge.
     pub(crate) enforces: bool,
 }
@@ -123,6 +127,7 @@ impl RuleSet {
             + self.outbound.memory_usage()
             + self.sets.memory_usage()
             + self.signatures.memory_usage()
+            + self.protected.memory_usage()
     }
 
     /// Bytes of heap held by tables and entries.
@@ -210,6 +215,18 @@ impl RuleSet {
         let Some(set) = set else { return Opinion::default() };
         witness.covered(set);
         self.sets.opinion(set)
+    }
+
+    /// The worst that is odd about a packet from outside, where the networks on both sides are known.
+    #[inline]
+    pub(crate) fn oddity_from_outside(&self, packet: &Packet<'_>) -> Option<Oddity> {
+        packet.odd.max(self.protects(packet.source).then_some(Oddity::SpoofedSource))
+    }
+
+    /// Whether an address is of the networks that no frame from outside should come from.
+    #[inline]
+    pub fn protects(&self, address: IpAddr) -> bool {
+        self.protected.covers(address)
     }
 
     /// What the profile says of an oddity.

@@ -57,10 +57,13 @@ pub enum Reason {
     TxFull,
     /// The link of the peer port is down. Given by the worker, never by [`crate::Snapshot::judge`].
     LinkDown,
+    /// The worker was halted for so long that the kernel has let later frames pass. Given by the worker, never by
+    /// [`crate::Snapshot::judge`].
+    Stale,
 }
 
 impl Reason {
-    const PLAIN: [Self; 9] = [
+    const PLAIN: [Self; 10] = [
         Self::Clean,
         Self::NotIp,
         Self::AllowList,
@@ -70,6 +73,7 @@ impl Reason {
         Self::FingerprintBlock,
         Self::TxFull,
         Self::LinkDown,
+        Self::Stale,
     ];
 
     /// Number of reasons: the size of a table indexed by [`Reason::index`].
@@ -93,6 +97,7 @@ impl Reason {
             Self::FingerprintBlock => 6,
             Self::TxFull => 7,
             Self::LinkDown => 8,
+            Self::Stale => 9,
             Self::Odd(oddity) => Self::PLAIN.len() + oddity as usize,
         }
     }
@@ -110,6 +115,7 @@ impl Reason {
             Self::Odd(oddity) => oddity.name(),
             Self::TxFull => "tx_full",
             Self::LinkDown => "link_down",
+            Self::Stale => "stale",
         }
     }
 
@@ -118,8 +124,8 @@ impl Reason {
         !matches!(self, Self::Clean | Self::NotIp | Self::AllowList | Self::FingerprintAllow)
     }
 
-    /// Whether a frame forwarded for this reason was not looked at as far as its TCP header or its end: a blind
-    /// spot that the operator should see.
+    /// Whether a frame forwarded for this reason was odd, or not looked at as far as its TCP header or its end: what the operator
+    /// should see, for there may be a blind spot.
     pub const fn is_uninspected(self) -> bool {
         matches!(self, Self::NotIp | Self::Odd(_))
     }

@@ -243,6 +243,125 @@ fn a_ban_blocks_what_no_list_allows() {
     assert_eq!((later(0), later(1)), (Reason::Ban, Reason::Clean));
 }
 
+/// GRE of version 0 without options, and an IPv4 packet in it, which a frame has behind its Ethernet header.
+fn in_gre(source: [u8; 4], inner: &[u8]) -> Vec<u8> {
+    let payload = [&[0, 0, 8, 0], &inner[14..]].concat();
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(source, [198, 51, 100, 1], 64);
+    builder.write(&mut frame, etherparse::ip_number::GRE, &payload).unwrap();
+    frame
+}
+
+const INNER: &str = "mode = 'enforce'\ntunnels = 'inner'";
+
+#[test]
+fn a_tunnel_is_judged_by_its_outer_header_and_by_what_is_in_it_when_asked() {
+    let lists =
+        [("bad", BLOCK, "192.0.2.2"), ("good", ALLOW, "192.0.2.1"), ("scanners", BLOCK_SYN, "1024:::")];
+    let ping = |last| ping([192, 0, 2, last], [198, 51, 100, 1]);
+    // Outer source, what it carries; what is said of it as it is, and when tunnels are opened.
+    for (outer, inner, said_outer, said_inner) in [
+        (9, ping(9), "forward tunnel", "forward tunnel"),
+        (9, ping(2), "forward tunnel", "drop block_list 192.0.2.2"),
+        (9, ping(3), "forward tunnel", "drop ban"),
+        (9, syn([192, 0, 2, 9]), "forward tunnel", "drop fingerprint_block 1024:::"),
+        (9, syn([192, 0, 2, 1]), "forward tunnel", "forward allow_list 192.0.2.1"),
+        (1, syn([192, 0, 2, 2]), "forward allow_list 192.0.2.1", "forward allow_list 192.0.2.1"),
+        (2, syn([192, 0, 2, 1]), "drop block_list 192.0.2.2", "drop block_list 192.0.2.2"),
+        (3, ping(1), "drop ban", "drop ban"),
+        (9, in_gre([192, 0, 2, 9], &ping(2)), "forward tunnel", "forward opaque_tunnel"),
+        (9, in_gre([192, 0, 2, 2], &ping(9)), "forward tunnel", "drop block_list 192.0.2.2"),
+    ] {
+        for (bridge, expected) in [(ENFORCE, said_outer), (INNER, said_inner)] {
+            let (mut snapshot, names) = judge_by(bridge, &lists);
+            let mut keeper = BanKeeper::new(10);
+            keeper.ban([192, 0, 2, 3].into(), Moment::START, Duration::from_secs(1)).unwrap();
+            snapshot.bans = Arc::clone(keeper.bans());
+            let frame = in_gre([192, 0, 2, outer], &inner);
+            let verdict = snapshot.judge(Direction::In, &frame);
+            let told = verdict
+                .noteworthy()
+                .map_or((verdict.reason, verdict.rule), |told| (told.decision.reason, told.decision.rule));
+            // The entry of the outer header, else that of the inner one.
+            let entry = told.1.and_then(|rule| {
+                let describe =
+                    |frame: &[u8]| snapshot.rules.describe(rule, judged_address(Direction::In, frame));
+                describe(&frame).or_else(|| describe(&inner))
+            });
+            let said = format!(
+                "{} {} {}",
+                verdict.name(),
+                told.0.name(),
+                entry.map_or(String::new(), |entry| entry.entry)
+            );
+            assert_eq!(said.trim_end(), expected, "{bridge}: {outer}");
+            // What goes out is judged by its outer header only.
+            let out = snapshot.judge(Direction::Out, &frame);
+            assert_eq!((out.name(), out.reason.name()), ("forward", "tunnel"));
+            let _ = &names;
+        }
+    }
+}
+
+#[test]
+fn what_is_odd_in_a_tunnel_follows_the_profile_once_it_is_opened() {
+    let mut syn_fin = syn([192, 0, 2, 9]);
+    syn_fin[47] |= 1;
+    let nested = in_gre([192, 0, 2, 9], &syn([192, 0, 2, 9]));
+    let judged = |bridge: &str, profile: &str, inner: &[u8]| {
+        let judge = judge_by(&format!("{bridge}\nprofile = '{profile}'"), &[]);
+        said_of(&judge, Direction::In, &in_gre([192, 0, 2, 9], inner))
+    };
+    for (profile, of_syn_fin, of_nested) in [
+        ("transparent", "forward syn_fin", "forward opaque_tunnel"),
+        ("balanced", "drop syn_fin", "forward opaque_tunnel"),
+        ("strict", "drop syn_fin", "drop opaque_tunnel"),
+    ] {
+        assert_eq!(judged(ENFORCE, profile, &syn_fin), "forward tunnel");
+        assert_eq!(judged(INNER, profile, &syn_fin), of_syn_fin);
+        assert_eq!(judged(INNER, profile, &nested), of_nested);
+    }
+    let monitor = judge_by("tunnels = 'inner'", &[("bad", BLOCK, "192.0.2.2")]);
+    let frame = in_gre([192, 0, 2, 9], &ping([192, 0, 2, 2], [198, 51, 100, 1]));
+    assert!(said_of(&monitor, Direction::In, &frame).starts_with("would-drop block_list"));
+}
+
+#[test]
+fn a_source_of_the_lan_that_comes_from_outside_is_counted_and_dropped_by_the_strict_profile() {
+    let protect = "protect = ['192.0.2.0/24']";
+    let judge = |profile: &str, mode: &str, lists: &[List<'_>]| {
+        judge_by(&format!("mode = '{mode}'\nprofile = '{profile}'\n{protect}"), lists)
+    };
+    let of = |judge: &(Snapshot, ListNames), frame: &[u8]| said_of(judge, Direction::In, frame);
+    let spoofed = syn([192, 0, 2, 9]);
+    let scanners: [List<'_>; 1] = [("scanners", BLOCK_SYN, "1024:::")];
+    for (profile, mode, said) in [
+        ("transparent", "enforce", "forward spoofed_source"),
+        ("balanced", "enforce", "forward spoofed_source"),
+        ("strict", "enforce", "drop spoofed_source"),
+        ("strict", "monitor", "would-drop spoofed_source"),
+    ] {
+        assert_eq!(of(&judge(profile, mode, &[]), &spoofed), said, "{profile} {mode}");
+    }
+    let strict = judge("strict", "enforce", &[]);
+    assert_eq!(of(&strict, &syn([192, 0, 3, 9])), "forward clean");
+    assert_eq!(said_of(&strict, Direction::Out, &spoofed), "forward clean");
+    // Lists come first, signatures later.
+    let allowed = judge("strict", "enforce", &[("good", ALLOW, "192.0.2.9")]);
+    assert_eq!(of(&allowed, &spoofed), "forward allow_list 192.0.2.9");
+    let blocked = judge("strict", "enforce", &[("bad", BLOCK, "192.0.2.9")]);
+    assert_eq!(of(&blocked, &spoofed), "drop block_list 192.0.2.9");
+    assert_eq!(of(&judge("strict", "enforce", &scanners), &spoofed), "drop spoofed_source");
+    assert_eq!(of(&judge("balanced", "enforce", &scanners), &spoofed), "drop fingerprint_block 1024:::");
+    // Whatever else is odd, that for which a frame is dropped is named.
+    let mut syn_fin = spoofed.clone();
+    syn_fin[47] |= 1;
+    assert_eq!(of(&judge("balanced", "enforce", &[]), &syn_fin), "drop syn_fin");
+    let mut null = spoofed;
+    null[47] = 0;
+    assert_eq!(of(&judge("balanced", "enforce", &[]), &null), "forward spoofed_source");
+}
+
 /// Collects the names of the lists that were hit.
 struct Hits<'a>(&'a (Snapshot, ListNames), Vec<String>);
 

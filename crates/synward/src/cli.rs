@@ -22,10 +22,19 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Forward frames between the two ports until told to stop
     ///
-    /// SIGHUP reads the configuration and all lists again; SIGTERM and SIGINT take everything off the ports and end
-    /// the program.
+    /// SIGHUP reads the configuration and all lists again; SIGTERM and SIGINT end the program. The kernel then holds the
+    /// wire, open or closed as `on_failure` says, until the next start; without a bpffs, everything is taken off the
+    /// ports instead.
     Run {
         /// The configuration file
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Take everything off the ports that a program which has ended left there, and give them back as they were
+    ///
+    /// From then on no frame crosses. Refused while a program is at work on the ports.
+    Release {
+        /// The configuration file: it names the ports
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },

@@ -28,6 +28,9 @@ struct Line<'a> {
     line: Option<u32>,
     #[serde(flatten)]
     flow: Option<FlowFields>,
+    /// What a tunnel carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inner: Option<FlowFields>,
     #[serde(flatten)]
     fingerprint: Option<FingerprintFields>,
 }
@@ -157,6 +160,7 @@ fn line<'a>(event: &Event, rule: Option<&'a RuleDescription>, names: &'a ListNam
         entry: rule.map(|rule| rule.entry.as_str()),
         line: rule.map(|rule| rule.line),
         flow: event.flow.map(FlowFields::from),
+        inner: event.inner.map(FlowFields::from),
         fingerprint: event.syn.as_ref().map(|syn| FingerprintFields::from(&Fingerprint::of(syn))),
     }
 }
@@ -224,6 +228,7 @@ mod tests {
                 ports: Some((40000, 22)),
                 protocol: 6,
             }),
+            inner: None,
             syn: None,
         }
     }

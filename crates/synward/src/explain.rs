@@ -125,11 +125,14 @@ fn not_understood(text: &str, error: SignatureError) -> anyhow::Error {
 }
 
 fn of_address(address: IpAddr, rules: &RuleSet, names: &ListNames) -> Vec<Answer> {
+    let undecided = if rules.protects(address) {
+        "it is of a network in `protect`: its frames count as spoofed_source, and the strict profile drops them"
+    } else {
+        "no list of addresses decides alone: signatures judge its SYNs, and the profile its odd frames"
+    };
     let answer = |direction, frames| {
         let explained = rules.explain_address(direction, address);
-        let note = (direction == Direction::In && explained.verdict.rule.is_none()).then_some(
-            "no list of addresses decides alone: signatures judge its SYNs, and the profile its odd frames",
-        );
+        let note = (direction == Direction::In && explained.verdict.rule.is_none()).then_some(undecided);
         answer(frames, direction, &explained, names, note)
     };
     let mut answers = vec![answer(Direction::In, format!("frames from {address}"))];

@@ -5,9 +5,11 @@ mod capture;
 mod cli;
 mod control;
 mod convert;
+mod crew;
 mod events;
 mod explain;
 mod fingerprint;
+mod harden;
 mod lint;
 mod reload;
 mod replay;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Run { config } => run::run(&config),
+        Command::Release { config } => run::release(&config),
         Command::Check { config } => reload::check(&config),
         Command::Replay(options) => replay::replay(&options),
         Command::Explain(options) => explain::explain(&options),

@@ -1,29 +1,28 @@
 //! `synward run`: from a configuration to frames that flow, and back.
 
 use std::io::IsTerminal;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use core_affinity::CoreId;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use synward_bridge::{Desk, EventSender, Publisher, Stats, Subscription, Worker, events, loop_times};
-use synward_policy::{BanKeeper, ListNames, Snapshot, Xdp};
-use synward_xsk::{Opened, Ports, QueuePair, XdpMode, XdpRequest};
+use synward_bridge::{Publisher, events};
+use synward_policy::{BanKeeper, Bridge, ListNames, OnFailure, Snapshot, Xdp};
+use synward_xsk::{Fallback, Opened, Ports, Setup, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::view::{RulesView, View, WorkerView};
 use crate::control::{Control, Listeners, Runtime, tell};
+use crate::crew::Crew;
+use crate::harden;
+use crate::print_out;
 use crate::reload::{self, Loaded};
-
-/// How long the workers go on after no more frames reach them: what is in the rings still leaves.
-const DRAIN: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(file: &Path) -> Result<()> {
     log_to_stderr();
+    harden::early();
     // Signals are heard from here on: one that comes too early is acted on as soon as all can be undone.
     let runtime = Runtime::new()?;
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
@@ -31,36 +30,57 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let rules_view = RulesView::new(1, config.bridge.mode, &rules);
     let keeper = BanKeeper::new(config.bans.capacity);
 
-    let bridge = &config.bridge;
-    let queues = bridge.queues.map(std::num::NonZeroU32::get);
-    let opened = Ports::open(&bridge.outside, &bridge.inside, request(bridge.xdp), queues)?;
+    let Opened { ports, pairs, monitors } = Ports::open(&setup(&config.bridge))?;
     // Behind the ports: a second instance is to hear that it is one, and not that an address is in use.
     let listeners = Listeners::bind(&config)?;
-    // Dropped in reverse: whatever holds a socket is gone before the ports are given back.
-    let Opened { ports, pairs, monitors } = opened;
 
     let (sender, told) = events();
     let first = Snapshot { rules, bans: Arc::clone(keeper.bans()), generation: 1 };
     let (publisher, subscriptions) = Publisher::new(first, pairs.len());
-    let spared = free_cores(pairs.len());
-    let (crew, workers) = Crew::start(pairs, subscriptions, &sender)?;
-    keep_to(&spared);
-    crew.await_first_turns(&workers);
-    ports.arm(&monitors)?;
-    tell_modes(&monitors, &config.bridge);
+    let workers = pairs.iter().map(|pair| WorkerView::new(pair.queue)).collect::<Result<_>>()?;
     let ledger = publisher.ledger().clone();
     let view = Arc::new(View::new(monitors, workers, ledger, rules_view, keeper, took));
+    let spared = free_cores(pairs.len());
+    let mut crew = Crew::start(ports, pairs, subscriptions, sender, &config, Arc::clone(&view))?;
+    keep_to(&spared);
+    tell_modes(&view.ports, &config.bridge);
+    tell_fallback(crew.leaves_the_wire_held(), &config.bridge);
+    let held = crew.leaves_the_wire_held().then_some(config.bridge.on_failure);
+    view.set_hardening(harden::control(&config));
     let more_threads = spared.len().saturating_sub(1);
     let control =
         Control { file: file.to_owned(), config, names, publisher, events: told, view, more_threads };
-    let ended = control.run(runtime, listeners, || crew.lives());
+    let ended = control.run(runtime, listeners, |publisher| crew.mend(publisher));
 
-    ports.disarm();
-    thread::sleep(DRAIN);
-    drop(crew);
-    drop(ports);
-    tracing::info!("the ports are as they were");
+    crew.end();
+    tell_end(held);
     ended
+}
+
+/// `synward release`.
+pub(crate) fn release(file: &Path) -> Result<()> {
+    log_to_stderr();
+    let Bridge { outside, inside, bpffs, .. } = Bridge::load(file)?;
+    let released = Ports::release(&bpffs, [&outside, &inside])?;
+    let report = match &released[..] {
+        [] => {
+            format!("nothing of synward is on {outside} or {inside}, as far as {} tells\n", bpffs.display())
+        }
+        ports => format!("released: {}\n", ports.join(", ")),
+    };
+    print_out(&report)
+}
+
+fn setup(bridge: &Bridge) -> Setup<'_> {
+    let Bridge { outside, inside, xdp, queues, stale_after, bpffs, on_failure, .. } = bridge;
+    Setup {
+        outside,
+        inside,
+        xdp: request(*xdp),
+        queues: queues.map(NonZeroU32::get),
+        fallback: Fallback { open: *on_failure == OnFailure::Open, stale_after: *stale_after },
+        bpffs,
+    }
 }
 
 fn log_to_stderr() {
@@ -89,6 +109,33 @@ fn tell_modes(monitors: &[synward_xsk::PortMonitor; 2], bridge: &synward_policy:
     tracing::info!(outside = bridge.outside, inside = bridge.inside, mode = ?bridge.mode, "forwarding");
 }
 
+/// Says what becomes of the wire when this process is gone.
+fn tell_fallback(is_held: bool, bridge: &Bridge) {
+    let Bridge { on_failure, bpffs, .. } = bridge;
+    if is_held {
+        tracing::info!(?on_failure, stale_after = ?bridge.stale_after, "the kernel holds the wire when this process does not");
+    } else {
+        let bpffs = bpffs.display();
+        tracing::warn!(
+            "no bpffs is mounted at {bpffs}: the kernel holds the wire while workers hang, but when this process ends the wire is cut; \
+             mount one (mount -t bpf bpf {bpffs}), or name another in [bridge] bpffs"
+        );
+    }
+}
+
+/// Says in which state the ports are left.
+fn tell_end(held: Option<OnFailure>) {
+    match held {
+        None => tracing::info!("the ports are as they were"),
+        Some(OnFailure::Open) => tracing::info!(
+            "the kernel goes on forwarding without judging; `synward release` gives the ports back as they were"
+        ),
+        Some(OnFailure::Closed) => tracing::info!(
+            "the kernel drops all frames until the next start; `synward release` gives the ports back as they were"
+        ),
+    }
+}
+
 /// The cores that are left over by so many workers.
 fn free_cores(workers: usize) -> Vec<CoreId> {
     core_affinity::get_core_ids().unwrap_or_default().into_iter().skip(workers).collect()
@@ -103,81 +150,5 @@ fn keep_to(cores: &[CoreId]) {
         && let Err(error) = sched_setaffinity(None, &set)
     {
         tracing::warn!(%error, "the control thread may run on the cores of workers");
-    }
-}
-
-/// The worker threads.
-struct Crew {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    /// Starts a worker for each pair of queues, each on a core of its own as far as there are enough.
-    fn start(
-        pairs: Vec<QueuePair>,
-        subscriptions: Vec<Subscription>,
-        events: &EventSender,
-    ) -> Result<(Self, Vec<WorkerView>)> {
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        if cores.len() < pairs.len() {
-            tracing::warn!(cores = cores.len(), workers = pairs.len(), "there are fewer cores than workers");
-        }
-        let mut crew = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
-        let mut views = Vec::new();
-        let mut cores = cores.into_iter().cycle();
-        for (pair, rules) in pairs.into_iter().zip(subscriptions) {
-            let queue = pair.queue;
-            let (timer, times) = loop_times().context("cannot make a histogram")?;
-            let stats = Arc::new(Stats::default());
-            views.push(WorkerView::new(queue, Arc::clone(&stats), times));
-            let desk = Desk { queue, rules, stats, events: events.clone(), timer };
-            crew.hire(Worker::new(desk, pair.outside, pair.inside, pair.umem), queue, cores.next())?;
-        }
-        Ok((crew, views))
-    }
-
-    fn hire(
-        &mut self,
-        mut worker: Worker<synward_xsk::Queue>,
-        queue: u32,
-        core: Option<CoreId>,
-    ) -> Result<()> {
-        let stop = Arc::clone(&self.stop);
-        let work = move || {
-            let pinned = core.is_some_and(core_affinity::set_for_current);
-            if !pinned {
-                tracing::warn!(queue, "the worker is not pinned to a core");
-            }
-            worker.run(&stop);
-        };
-        let thread = thread::Builder::new().name(format!("synward-q{queue}")).spawn(work);
-        self.threads.push(thread.context("cannot start a worker")?);
-        Ok(())
-    }
-
-    /// Waits until every worker is at work: before, nobody empties the rings that frames would come into.
-    fn await_first_turns(&self, views: &[WorkerView]) {
-        let works = |view: &WorkerView| view.stats.generation.get() > 0;
-        while self.lives() && !views.iter().all(works) {
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Whether all workers still work.
-    fn lives(&self) -> bool {
-        self.threads.iter().all(|thread| !thread.is_finished())
-    }
-}
-
-/// Ends the workers and waits for them: their sockets must be closed before the ports are given back.
-impl Drop for Crew {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a worker ended in a panic");
-            }
-        }
     }
 }

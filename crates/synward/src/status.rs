@@ -22,9 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     Status,
-    Ban { address: IpAddr, seconds: u64 },
-    Unban { address: IpAddr },
+    Ban {
+        address: IpAddr,
+        seconds: u64,
+    },
+    Unban {
+        address: IpAddr,
+    },
     Bans,
+    /// Has the worker of a queue panic.
+    #[cfg(feature = "fault-injection")]
+    Panic {
+        queue: u32,
+    },
 }
 
 /// The answer to it.
@@ -51,6 +61,7 @@ pub(crate) struct Status {
     pub(crate) drops: Vec<DropStatus>,
     /// Number of the bans in force.
     pub(crate) bans: usize,
+    pub(crate) hardening: Vec<HardeningStatus>,
     pub(crate) reloads: ReloadStatus,
 }
 
@@ -59,6 +70,9 @@ pub(crate) struct PortStatus {
     pub(crate) port: String,
     pub(crate) interface: String,
     pub(crate) link: bool,
+    /// Whether the port is held down because the other has no link.
+    pub(crate) held_down: bool,
+    pub(crate) mtu: u32,
     pub(crate) rx_frames: u64,
     pub(crate) tx_frames: u64,
     pub(crate) queues: Vec<QueueStatus>,
@@ -69,6 +83,14 @@ pub(crate) struct QueueStatus {
     pub(crate) queue: u32,
     pub(crate) xdp: String,
     pub(crate) generation: u64,
+    /// Whether a worker takes the frames; if not, the kernel holds the wire.
+    pub(crate) served: bool,
+    /// Frames that the kernel sent on, dropped, and dropped for their source, while no worker took them.
+    pub(crate) bypassed: u64,
+    pub(crate) dropped: u64,
+    pub(crate) blocked: u64,
+    /// How often the worker was replaced, for it had panicked.
+    pub(crate) replacements: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +107,15 @@ pub(crate) struct DropStatus {
     pub(crate) reason: String,
     pub(crate) dropped: u64,
     pub(crate) would_drop: u64,
+}
+
+/// A part of what the program has given up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HardeningStatus {
+    pub(crate) part: String,
+    pub(crate) in_force: bool,
+    /// How far it goes, or why it is missing.
+    pub(crate) detail: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,18 +168,33 @@ fn converse(socket: &Path, request: &Request) -> Result<Answer> {
 
 /// The status for a person.
 fn text(status: &Status) -> String {
-    let Status { version, pid, uptime_seconds, mode, generation, ports, lists, drops, bans, reloads } =
-        status;
+    let Status {
+        version,
+        pid,
+        uptime_seconds,
+        mode,
+        generation,
+        ports,
+        lists,
+        drops,
+        bans,
+        hardening,
+        reloads,
+    } = status;
     let mut lines = vec![
         format!("synward {version}, process {pid}, up {uptime_seconds} s"),
         format!("mode {mode}, rules of generation {generation}"),
     ];
-    for PortStatus { port, interface, link, rx_frames, tx_frames, queues } in ports {
-        let link = if *link { "up" } else { "DOWN" };
-        lines.push(format!("{port:<8} {interface}: link {link}, {rx_frames} frames in, {tx_frames} out"));
-        lines.extend(queues.iter().map(|QueueStatus { queue, xdp, generation }| {
-            format!("         queue {queue}: {xdp}, rules of generation {generation}")
-        }));
+    for PortStatus { port, interface, link, held_down, mtu, rx_frames, tx_frames, queues } in ports {
+        let link = match (link, held_down) {
+            (_, true) => "held DOWN, because the other port has none",
+            (true, false) => "up",
+            (false, false) => "DOWN",
+        };
+        lines.push(format!(
+            "{port:<8} {interface}: link {link}, MTU {mtu}, {rx_frames} frames in, {tx_frames} out"
+        ));
+        lines.extend(queues.iter().flat_map(queue_lines));
     }
     for ListStatus { name, entries, refused, hits, decisions } in lists {
         lines.push(format!("list     {name}: {entries} entries, {hits} hits, {decisions} decisions"));
@@ -160,9 +206,32 @@ fn text(status: &Status) -> String {
         lines.push(format!("drops    {reason}: {dropped} dropped, {would_drop} would have been"));
     }
     lines.push(format!("bans     {bans} in force"));
+    lines.extend(hardening.iter().map(|HardeningStatus { part, in_force, detail }| {
+        let missing = if *in_force { "" } else { "NOT IN FORCE: " };
+        format!("hardened {part}: {missing}{detail}")
+    }));
     lines.push(format!("reloads  {} succeeded, {} failed", reloads.successes, reloads.failures));
     if let Some(error) = &reloads.last_error {
         lines.push(format!("the last reload failed, the rules before it are in force:\n{error}"));
     }
     lines.join("\n") + "\n"
+}
+
+/// What there is to say of a queue, and of its fallback if it was ever needed.
+fn queue_lines(status: &QueueStatus) -> Vec<String> {
+    let QueueStatus { queue, xdp, generation, served, bypassed, dropped, blocked, replacements } = status;
+    let mut lines = vec![format!("         queue {queue}: {xdp}, rules of generation {generation}")];
+    if !served {
+        lines.push("                  NO WORKER takes its frames: the kernel holds the wire".to_owned());
+    }
+    if bypassed + dropped + blocked > 0 {
+        lines.push(format!(
+            "                  without a worker: {bypassed} frames forwarded unjudged, {dropped} dropped, {blocked} of blocked sources dropped"
+        ));
+    }
+    if *replacements > 0 {
+        lines
+            .push(format!("                  the worker has panicked and was replaced {replacements} times"));
+    }
+    lines
 }

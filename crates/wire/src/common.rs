@@ -54,8 +54,10 @@ impl<'a> Parts<'a> {
             odd: segment.oddity(),
             ports: Some((segment.source_port(), segment.destination_port())),
             segment: Some(segment),
+            tunnel: None,
             header,
             header_len,
+            beyond: 0,
         }
     }
 }

@@ -55,15 +55,17 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
         odd: None,
         ports: None,
         segment: None,
+        tunnel: None,
         header: IpHeader::V4(header),
         header_len,
+        beyond: 0,
     };
     let payload = match bytes.get(usize::from(header_len)..usize::from(total_len)) {
         Some(payload) if SANE_FIRST_BYTES.contains(&first) => payload,
         _ => damaged(&mut packet, bytes, usize::from(total_len)),
     };
     if header_len > 20 {
-        note_source_route(&mut packet, bytes.get(20..usize::from(header_len)).unwrap_or_default());
+        note_options(&mut packet, bytes.get(20..usize::from(header_len)).unwrap_or_default());
     }
     match u16::from_be_bytes([f0, f1]) & (MORE_FRAGMENTS | OFFSET) {
         0 => packet.read_transport(payload, Oddity::TcpHeader),
@@ -74,7 +76,7 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
 }
 
 /// Whether the header's lengths fit and its checksum (RFC 1071) is right: it is one, and no accident.
-pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
+pub(crate) fn is_consistent(bytes: &[u8], beyond: usize) -> bool {
     let Some(&[first, _, t0, t1]) = bytes.first_chunk() else { return false };
     let header_len = usize::from(first & 0x0f) * 4;
     let total_len = usize::from(u16::from_be_bytes([t0, t1]));
@@ -82,23 +84,32 @@ pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
     let word = |pair: &[u8]| pair.first_chunk().map_or(0, |pair| u32::from(u16::from_be_bytes(*pair)));
     let sum: u32 = header.chunks_exact(2).map(word).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
-    let fits = SANE_FIRST_BYTES.contains(&first) && (header_len..=bytes.len()).contains(&total_len);
+    let fits = SANE_FIRST_BYTES.contains(&first) && (header_len..=bytes.len() + beyond).contains(&total_len);
     fits && (folded & 0xffff) + (folded >> 16) == 0xffff
 }
 
-/// What there is of the payload of a packet whose version or lengths are wrong. Only a header that is itself
-/// in order tells where it starts.
+/// What there is of the payload of a packet that goes on behind the bytes given, or whose version or lengths are wrong. Only a header
+/// that is itself in order tells where it starts.
 #[cold]
 fn damaged<'a>(packet: &mut Packet<'a>, bytes: &'a [u8], total_len: usize) -> &'a [u8] {
-    packet.note(Oddity::TruncatedIp);
     let sane = bytes.first().is_some_and(|first| SANE_FIRST_BYTES.contains(first));
-    let payload = bytes.get(usize::from(packet.header_len)..).filter(|_| sane && total_len > bytes.len());
-    payload.unwrap_or_default()
+    let payload = bytes.get(usize::from(packet.header_len)..);
+    match (payload, total_len.checked_sub(bytes.len())) {
+        (Some(payload), Some(beyond)) if sane => {
+            packet.beyond = beyond;
+            payload
+        }
+        _ => {
+            packet.note(Oddity::TruncatedIp);
+            &[]
+        }
+    }
 }
 
-/// Looks for a source route; an option list that ends or breaks off before one has none.
+/// Notes the options, and whether a source route is among them; a list that ends or breaks off before one has none.
 #[cold]
-fn note_source_route(packet: &mut Packet<'_>, mut options: &[u8]) {
+fn note_options(packet: &mut Packet<'_>, mut options: &[u8]) {
+    packet.note(Oddity::IpOptions);
     while let Some((&kind, rest)) = options.split_first() {
         options = match kind {
             option::END => return,

@@ -1,6 +1,7 @@
 //! IPv6 and its extension headers (RFC 8200).
 
-use crate::packet::IpHeader;
+use crate::ethernet::ethertype;
+use crate::packet::{IpHeader, protocol};
 use crate::{Located, Oddity, Packet};
 
 /// Next header numbers (IANA registry "IPv6 Extension Header Types").
@@ -44,14 +45,16 @@ pub(crate) fn locate(bytes: &[u8]) -> Located<'_> {
     }
 }
 
-/// Most bytes behind an IP packet: what fills up the shortest Ethernet frame (IEEE 802.3 clause 4, 46 bytes of data).
-const MAX_PADDING: usize = 46;
-
-/// Whether the payload length says where the packet ends: it is a header, and no accident.
-pub(crate) fn is_consistent(bytes: &[u8]) -> bool {
-    let Some((&[_, _, _, _, high, low], _)) = bytes.split_first_chunk() else { return false };
+/// Whether the payload length fits: it is a header, and no accident. Behind a packet there may be padding, however much, but not where
+/// an Ethernet frame would have the EtherType of an IP packet, of ARP or of a tag: there the length must be exact.
+pub(crate) fn is_consistent(bytes: &[u8], beyond: usize) -> bool {
+    let Some((&[_, _, _, _, high, low, .., e0, e1], _)) = bytes.split_first_chunk::<14>() else {
+        return false;
+    };
     let total_len = 40 + usize::from(u16::from_be_bytes([high, low]));
-    bytes.len() == total_len || (total_len..=MAX_PADDING).contains(&bytes.len())
+    let may_be_ethernet = ethertype::is_common(u16::from_be_bytes([e0, e1]));
+    let len = bytes.len() + beyond;
+    len == total_len || (len > total_len && !may_be_ethernet)
 }
 
 fn read(bytes: &[u8]) -> Option<Packet<'_>> {
@@ -66,12 +69,15 @@ fn read(bytes: &[u8]) -> Option<Packet<'_>> {
         odd: None,
         ports: None,
         segment: None,
+        tunnel: None,
         header: IpHeader::V6(header),
         header_len: 40,
+        beyond: 0,
     };
-    let payload = match rest.get(..usize::from(u16::from_be_bytes([length_high, length_low]))) {
+    let payload_len = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let payload = match rest.get(..payload_len) {
         Some(payload) if first >> 4 == 6 => payload,
-        _ => damaged(&mut packet, rest, first),
+        _ => damaged(&mut packet, rest, payload_len, first),
     };
     if is_extension(next_header) {
         walk(&mut packet, payload);
@@ -81,17 +87,21 @@ fn read(bytes: &[u8]) -> Option<Packet<'_>> {
     Some(packet)
 }
 
-/// What there is of the payload of a packet with the wrong version or a payload length past the end of the
-/// frame.
+/// What there is of the payload of a packet with the wrong version, or that goes on behind the bytes given.
 #[cold]
-fn damaged<'a>(packet: &mut Packet<'_>, rest: &'a [u8], first: u8) -> &'a [u8] {
-    packet.note(Oddity::TruncatedIp);
-    if first >> 4 == 6 { rest } else { &[] }
+fn damaged<'a>(packet: &mut Packet<'_>, rest: &'a [u8], payload_len: usize, first: u8) -> &'a [u8] {
+    if first >> 4 == 6 {
+        packet.beyond = payload_len.saturating_sub(rest.len());
+        rest
+    } else {
+        packet.note(Oddity::TruncatedIp);
+        &[]
+    }
 }
 
 /// Whether a next header number stands for an extension header rather than for what the packet carries. ESP
 /// and "no next header" do not count: nothing behind them can be read, and nothing odd is in that.
-fn is_extension(next_header: u8) -> bool {
+pub(crate) fn is_extension(next_header: u8) -> bool {
     use next_header::*;
     matches!(next_header, MOBILITY | HIP | SHIM6 | EXPERIMENT_1 | EXPERIMENT_2) || is_walked(next_header)
 }
@@ -144,6 +154,20 @@ fn walk<'a>(packet: &mut Packet<'a>, mut rest: &'a [u8]) {
         packet.note(Oddity::ExtensionHeaders);
     } else {
         packet.read_transport(rest, cut);
+        if cut == Oddity::Ipv6IncompleteChain && rest.len() < least_header(packet.protocol) {
+            packet.note(cut);
+        }
+    }
+}
+
+/// Bytes of the shortest header of what stands at the end of a chain (RFC 768, RFC 4443 section 2.1, RFC 9260 section 3).
+/// Of TCP the segment tells.
+fn least_header(protocol: u8) -> usize {
+    match protocol {
+        protocol::UDP => 8,
+        protocol::ICMPV6 => 4,
+        protocol::SCTP => 12,
+        _ => 0,
     }
 }
 
@@ -161,9 +185,14 @@ fn split_extension(kind: u8, rest: &[u8]) -> Option<([u8; 3], u16, &[u8])> {
     Some(([next, high, low], len, rest.get(usize::from(len)..)?))
 }
 
-/// The fragment may start with more extension headers, but only the first one could tell where they end.
+/// The fragment may start with more extension headers, but only the first one could tell where they end. And only the first one's
+/// next header counts (RFC 8200 section 4.5): at offset 1 a fragment would overwrite TCP flags whatever it says of itself,
+/// and honest senders fill the least MTU, of 1280 bytes.
 fn note_later_fragment(packet: &mut Packet<'_>, offset: u16) {
     packet.note_later_fragment(offset);
+    if offset == 1 {
+        packet.note(Oddity::FragmentOffsetOne);
+    }
     if is_extension(packet.protocol) {
         packet.note(Oddity::ExtensionHeaders);
     }

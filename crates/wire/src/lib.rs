@@ -1,7 +1,7 @@
 //! Where the headers of an Ethernet frame are, and everything a TCP SYN tells.
 //!
-//! [`locate`] goes from the first byte of a frame through VLAN tags, PPPoE and MPLS, IPv4 or IPv6 and its
-//! extension headers to TCP. It allocates nothing, never panics, and looks at each header once.
+//! [`locate`] goes from the first byte of a frame through VLAN tags, PPPoE, MPLS and LLC/SNAP, IPv4 or IPv6 and its
+//! extension headers to TCP. [`Tunnel::open`] goes on behind the header of a tunnel. It allocates nothing, never panics, and looks at each header once.
 //!
 //! ```
 //! use synward_wire::{Located, SynFacts, locate};
@@ -43,6 +43,7 @@ mod syn;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 pub use common::likely_addresses;
 pub use link::Link;
@@ -50,6 +51,7 @@ pub use oddity::Oddity;
 pub use packet::{Located, Packet};
 pub use syn::{OptionBytes, SynFacts};
 pub use tcp::{Segment, TcpFlags, option_lengths, options_well_formed};
+pub use tunnel::Tunnel;
 
 /// Finds the headers of an Ethernet frame (from the destination address on, without the frame check
 /// sequence).
@@ -61,12 +63,45 @@ pub use tcp::{Segment, TcpFlags, option_lengths, options_well_formed};
 /// +--------------------+--------------------+-----------+----------------
 /// ```
 ///
-/// Looks through up to four VLAN tags, then PPPoE or up to eight MPLS labels, to one IP header. Tunnels
-/// inside IP are not opened. Never panics, reads each byte a bounded number of times, and allocates nothing.
+/// Looks through up to four VLAN tags, then PPPoE, up to eight MPLS labels or LLC/SNAP, to one IP header. Tunnels
+/// inside IP are not opened here, but by [`Tunnel::open`]. Never panics, reads each byte a bounded number of times, and allocates nothing.
+///
+/// A frame may be longer than the bytes given, which then are its [`Head`]: its headers must be among them.
 #[inline]
-pub fn locate(frame: &[u8]) -> Located<'_> {
-    match common::Parts::of(frame) {
+pub fn locate<'a>(frame: impl Into<Head<'a>>) -> Located<'a> {
+    let frame = frame.into();
+    match common::Parts::of(frame.bytes) {
         Some(parts) => Located::Packet(parts.packet()),
-        None => ethernet::locate(frame),
+        None => ethernet::locate(frame).within(frame.beyond),
+    }
+}
+
+/// A frame, or the first part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Its bytes from the destination address on.
+    pub bytes: &'a [u8],
+    /// Number of those that follow elsewhere; 0 of a whole frame.
+    pub beyond: usize,
+}
+
+impl<'a> From<&'a [u8]> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, beyond: 0 }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self { bytes, beyond: 0 }
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Head<'a> {
+    #[inline]
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self { bytes, beyond: 0 }
     }
 }

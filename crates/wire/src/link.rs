@@ -48,7 +48,7 @@ impl Link {
             Self::Cooked2 => behind_cooked2(frame),
             Self::Loopback => behind_family(frame),
         };
-        located.unwrap_or(Located::Odd(Oddity::Runt))
+        located.unwrap_or(Located::Odd(Oddity::Runt)).within(0)
     }
 }
 
@@ -71,7 +71,7 @@ fn behind_nothing(packet: &[u8]) -> Option<Located<'_>> {
 /// ```
 fn behind_cooked(frame: &[u8]) -> Option<Located<'_>> {
     let (&[.., high, low], rest) = frame.split_first_chunk::<16>()?;
-    Some(behind_ethertype(u16::from_be_bytes([high, low]), rest))
+    Some(behind_ethertype(u16::from_be_bytes([high, low]), rest, 0))
 }
 
 /// None for a frame that is cut.
@@ -84,7 +84,7 @@ fn behind_cooked(frame: &[u8]) -> Option<Located<'_>> {
 /// ```
 fn behind_cooked2(frame: &[u8]) -> Option<Located<'_>> {
     let (&[high, low, ..], rest) = frame.split_first_chunk::<20>()?;
-    Some(behind_ethertype(u16::from_be_bytes([high, low]), rest))
+    Some(behind_ethertype(u16::from_be_bytes([high, low]), rest, 0))
 }
 
 /// None for a frame that is cut. `LINKTYPE_LOOP` has the family in network byte order, `LINKTYPE_NULL` in that of the

@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::{Oddity, Segment};
+use crate::{Oddity, Segment, Tunnel};
 
 /// Protocol numbers (IANA registry) whose headers are read.
 pub(crate) mod protocol {
+    pub(crate) const IPV4: u8 = 4;
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
+    pub(crate) const IPV6: u8 = 41;
+    pub(crate) const GRE: u8 = 47;
+    pub(crate) const ICMPV6: u8 = 58;
     pub(crate) const SCTP: u8 = 132;
 }
 
@@ -16,7 +20,8 @@ pub(crate) mod protocol {
 pub enum Located<'a> {
     /// No IP: another EtherType, an IEEE 802.3 length, a PPP control protocol, an MPLS pseudowire.
     NotIp,
-    /// No addresses could be read: [`Oddity::Runt`], [`Oddity::TruncatedIp`] or [`Oddity::TooManyTags`].
+    /// No addresses could be read: [`Oddity::Runt`], [`Oddity::TruncatedIp`] or [`Oddity::TooManyTags`], in a tunnel also
+    /// [`Oddity::TinyFragment`].
     Odd(Oddity),
     /// An IP packet, whatever else may be wrong with it.
     Packet(Packet<'a>),
@@ -41,10 +46,14 @@ pub struct Packet<'a> {
     pub ports: Option<(u16, u16)>,
     /// The TCP segment, if its whole header is here: in a whole packet or in the first fragment.
     pub segment: Option<Segment<'a>>,
+    /// The tunnel, if the packet is of one.
+    pub tunnel: Option<Tunnel<'a>>,
     /// The bytes of the IP header that [`SynFacts`](crate::SynFacts) reads.
     pub(crate) header: IpHeader<'a>,
     /// Bytes from the start of the IP header to the header of [`protocol`](Self::protocol).
     pub(crate) header_len: u16,
+    /// Bytes that the packet has behind those given, as its IP header says.
+    pub(crate) beyond: usize,
 }
 
 /// The fixed part of the IP header; for IPv6 without the addresses.
@@ -54,7 +63,34 @@ pub(crate) enum IpHeader<'a> {
     V6(&'a [u8; 8]),
 }
 
+impl Located<'_> {
+    /// Notes an oddity of what leads to an IP packet, if there is one.
+    pub(crate) fn noting(mut self, odd: Oddity) -> Self {
+        if let Self::Packet(packet) = &mut self {
+            packet.note(odd);
+        }
+        self
+    }
+}
+
+impl Located<'_> {
+    /// What was found, when a packet may go on for `beyond` bytes behind those given: one that goes on for longer is cut.
+    #[inline]
+    pub(crate) fn within(self, beyond: usize) -> Self {
+        match self {
+            Self::Packet(packet) if packet.beyond > beyond => Self::Packet(packet.cut()),
+            located => located,
+        }
+    }
+}
+
 impl<'a> Packet<'a> {
+    #[cold]
+    fn cut(mut self) -> Self {
+        self.note(Oddity::TruncatedIp);
+        self
+    }
+
     /// Notes an oddity: the worst one stays.
     pub(crate) fn note(&mut self, odd: impl Into<Option<Oddity>>) {
         self.odd = self.odd.max(odd.into());
@@ -63,10 +99,17 @@ impl<'a> Packet<'a> {
     /// Reads what the packet carries. `cut` is what it means that a TCP header does not end within `payload`.
     pub(crate) fn read_transport(&mut self, payload: &'a [u8], cut: Oddity) {
         match self.protocol {
-            protocol::TCP => self.read_segment(payload, cut),
+            protocol::TCP => return self.read_segment(payload, cut),
             protocol::UDP | protocol::SCTP => self.ports = ports(payload),
             _ => {}
         }
+        let is_whole = cut == Oddity::TcpHeader;
+        self.note_tunnel(Tunnel::of(self, payload, is_whole));
+    }
+
+    fn note_tunnel(&mut self, tunnel: Option<Tunnel<'a>>) {
+        self.tunnel = tunnel;
+        self.note(tunnel.map(|_| Oddity::Tunnel));
     }
 
     fn read_segment(&mut self, payload: &'a [u8], cut: Oddity) {
@@ -86,6 +129,7 @@ impl<'a> Packet<'a> {
         if self.protocol == protocol::TCP {
             self.note(if offset == 1 { Oddity::FragmentOffsetOne } else { Oddity::Fragment });
         }
+        self.note_tunnel(Tunnel::of_later_fragment(self.protocol));
     }
 }
 

@@ -29,7 +29,7 @@ pub enum OpenError {
         inside_mtu: u32,
     },
     /// Frames might not fit into a buffer.
-    #[error("{port} has an MTU of {mtu}, and frames of at most {MAX_MTU} fit; lower the MTU of both ports")]
+    #[error("{port} has an MTU of {mtu}, and at most {MAX_MTU} can be served; lower the MTU of both ports")]
     MtuTooLarge {
         /// The port.
         port: String,
@@ -78,7 +78,10 @@ pub enum OpenError {
         queues: u32,
     },
     /// Another instance is at work.
-    #[error("another synward runs on {0}: stop that one first (`synward status` tells whether it is yours)")]
+    #[error(
+        "another synward runs on {0}: stop that one first (`synward status` tells whether it is yours), or take off what it left \
+         behind with `synward release`"
+    )]
     AlreadyRunning(String),
     /// Somebody else's XDP program is on the port.
     #[error(
@@ -92,6 +95,14 @@ pub enum OpenError {
         name: String,
         /// Its id, as `bpftool prog` shows it.
         id: u32,
+    },
+    /// The place where the shim is kept cannot be used.
+    #[error("cannot use {folder}, where the XDP program is kept: {error}", folder = .folder.display())]
+    Pins {
+        /// The folder in the bpffs.
+        folder: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
     },
     /// The kernel does not load the shim.
     #[error("the kernel does not load the XDP program: {0}{remedy}", remedy = load_remedy(.0))]

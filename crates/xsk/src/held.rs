@@ -1,55 +1,138 @@
 //! A port that is held, and what is undone when it is let go.
 
+use std::path::Path;
+
+use crate::changes::Changes;
 use crate::error::OpenError;
 use crate::nic::{Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
-use crate::shim::Shim;
+use crate::pins::Pins;
+use crate::shim::{Build, Fallback, Runner, Shim};
 
-/// A port with everything that was done to it. The fields undo it, in their order.
+/// The MTU of Ethernet (IEEE 802.3 clause 3.2.7): every driver takes any program at it. Above, most want one that knows of frames in
+/// pieces.
+const ETHERNET_MTU: u32 = 1500;
+
+/// A port with everything that was done to it.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) shim: Shim,
-    _promiscuous: Promiscuous,
-    quieted: Quieted,
-    _queues: Option<QueueCount>,
-    _raised: Raised,
-    _muted: Muted,
-    nic: Nic,
+    pub(crate) nic: Nic,
+    changes: Changes,
+    /// Features that change frames, and that the driver does not turn off.
+    stuck: Vec<String>,
+    /// While the process lives: the flag of the port does not show it.
+    _promiscuous: Option<Promiscuous>,
+    pins: Option<Pins>,
+    /// Whether the shim stays on the port when this is dropped, and with it all that was done.
+    stays: bool,
 }
 
 impl Held {
-    /// Prepares a port of a bridge whose other one is `peer`: no word of the host's own, up, so many queues, no offload that
-    /// changes frames, every frame received, and the shim loaded, which is not on the port yet.
-    pub(crate) fn take(nic: &Nic, peer: &Nic, queues: Option<u32>) -> Result<Self, OpenError> {
+    /// Prepares a port: no word of the host's own, up, so many queues, no offload that changes frames, every frame received.
+    /// The shim is loaded; it is not on the port yet, unless one was pinned there.
+    pub(crate) fn take(
+        nic: &Nic,
+        pins: Option<Pins>,
+        queues: Option<u32>,
+        fallback: Fallback,
+    ) -> Result<Self, OpenError> {
         let muted = Muted::apply(nic);
         let raised = Raised::raise(nic)?;
         let queues = queues.map(|count| QueueCount::set(nic, count)).transpose()?;
         let quieted = Quieted::apply(nic)?;
-        if !quieted.changed().is_empty() {
-            tracing::info!(
-                port = nic.name(),
-                features = quieted.changed().join(", "),
-                "turned off until the end"
-            );
+        let lasting = pins.is_some().then(|| Promiscuous::set(nic)).transpose()?;
+        let held = pins.is_none().then(|| Promiscuous::hold(nic)).transpose()?;
+        let build = Build { fallback, queues: nic.queues()?, pieces: nic.mtu()? > ETHERNET_MTU };
+        let shim = load(build, pins.as_ref())?;
+        let stuck = quieted.stuck().to_vec();
+        // From here on one drop undoes all of it: that of what is returned.
+        let ours = Changes {
+            muted: muted.keep(),
+            raised: raised.keep(),
+            channels: queues.and_then(QueueCount::keep),
+            quieted: quieted.keep(),
+            promiscuous: lasting.is_some_and(Promiscuous::keep),
+        };
+        tell_quieted(nic, &ours);
+        let stays = pins.as_ref().is_some_and(Pins::has_link);
+        let first = stays.then(|| shim.changes()).flatten();
+        let changes = ours.behind(first);
+        let held = Self { shim, nic: nic.clone(), changes, stuck, _promiscuous: held, pins, stays };
+        if held.pins.is_some() {
+            held.shim.note_changes(&held.changes).map_err(OpenError::Load)?;
         }
-        let promiscuous = Promiscuous::hold(nic)?;
-        let shim = Shim::load().map_err(OpenError::Load)?;
-        shim.set_peer(peer).map_err(OpenError::Load)?;
-        Ok(Self {
-            shim,
-            _promiscuous: promiscuous,
-            quieted,
-            _queues: queues,
-            _raised: raised,
-            _muted: muted,
-            nic: nic.clone(),
-        })
+        Ok(held)
+    }
+
+    /// Puts the shim on the port, or in the place of the one that is pinned there.
+    pub(crate) fn attach(&mut self, runner: Runner) -> std::io::Result<()> {
+        self.shim.attach(&self.nic, runner, self.pins.as_ref())
+    }
+
+    /// Pins the shim: from now on it stays on the port, whatever becomes of the process. Nothing of that where there is no bpffs.
+    pub(crate) fn pin(&mut self) -> std::io::Result<()> {
+        if let Some(pins) = &self.pins {
+            self.shim.pin(pins)?;
+            self.stays = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the shim stays on the port when the process ends.
+    pub(crate) fn stays(&self) -> bool {
+        self.stays
     }
 
     /// Says which features the driver does not turn off.
     pub(crate) fn tell_stuck(&self) {
-        for feature in self.quieted.stuck() {
+        for feature in &self.stuck {
             let port = self.nic.name();
             tracing::warn!(port, feature, "the driver does not turn this off: frames may be changed or lost");
         }
     }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        if let Some(pins) = &self.pins {
+            pins.clear();
+        }
+        // First of all: many drivers change nothing while a program is on the port.
+        self.shim.detach();
+        self.changes.undo(&self.nic);
+    }
+}
+
+/// Loads the shim. Pinned maps of another layout, as another version leaves them, are replaced.
+fn load(build: Build, pins: Option<&Pins>) -> Result<Shim, OpenError> {
+    let loaded = Shim::load(build, pins);
+    match (loaded, pins) {
+        (Err(error), Some(pins)) if pins.has_link() => {
+            tracing::warn!(%error, "the pinned maps cannot be gone on with: their counts are lost");
+            pins.remove_maps();
+            Shim::load(build, Some(pins)).map_err(OpenError::Load)
+        }
+        (loaded, _) => loaded.map_err(OpenError::Load),
+    }
+}
+
+fn tell_quieted(nic: &Nic, changes: &Changes) {
+    if !changes.quieted.is_empty() {
+        tracing::info!(port = nic.name(), features = changes.quieted.join(", "), "turned off until the end");
+    }
+}
+
+/// Takes off a port whatever a process has left there. Answers whether there was anything.
+pub(crate) fn release(bpffs: &Path, port: &str) -> Result<bool, OpenError> {
+    let Some(pins) = Pins::existing(bpffs, port)? else { return Ok(false) };
+    let changes = crate::shim::pinned_changes(&pins);
+    pins.clear();
+    // The interface may be gone: then nothing is left to give back.
+    if let Ok(nic) = Nic::open(port) {
+        changes.unwrap_or_default().undo(&nic);
+    }
+    Ok(true)
 }

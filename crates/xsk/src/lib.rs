@@ -8,11 +8,13 @@
 //! * A [`Queue`] keeps the four rings of a socket, and implements [`synward_bridge::Port`] on them.
 //! * [`Ports`] opens two interfaces, and undoes on drop what it did to them.
 
+mod changes;
 mod error;
 mod held;
 mod mode;
 mod monitor;
 pub mod nic;
+mod pins;
 mod ports;
 mod queue;
 mod ring;
@@ -22,7 +24,7 @@ mod umem;
 pub use error::OpenError;
 pub use mode::{XdpMode, XdpRequest};
 pub use monitor::{PortMonitor, QueueMonitor, XdpStatistics};
-pub use ports::{MAX_MTU, Opened, Ports, QueuePair};
+pub use ports::{MAX_MTU, MAX_WHOLE_MTU, Opened, Ports, QueuePair, Setup};
 pub use queue::{FILL_RING, FRAMES, Queue, RING};
-pub use shim::{MAX_QUEUES, ShimCounters};
+pub use shim::{Fallback, MAX_QUEUES, ShimCounters, ShimCounts};
 pub use umem::{FRAME_SIZE, Frame, HEADROOM, MAX_FRAME, Umem};

@@ -1,25 +1,31 @@
 //! The two ports of the bridge, opened: from two names to sockets on every queue.
 
 use std::io;
+use std::path::Path;
 
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::error::OpenError;
-use crate::held::Held;
+use crate::held::{self, Held};
 use crate::mode::{XdpMode, XdpRequest};
-use crate::monitor::PortMonitor;
+use crate::monitor::{PortMonitor, QueueMonitor};
 use crate::nic::Nic;
+use crate::pins::Pins;
 use crate::queue::{Bind, FRAMES, Queue, Unbound};
-use crate::shim::{self, MAX_QUEUES, Occupant};
+use crate::shim::{self, Fallback, MAX_QUEUES, Occupant};
 use crate::umem::{MAX_FRAME, Umem};
 
 /// Bytes before the packet in the longest frame: an Ethernet header and four VLAN tags.
 const LONGEST_HEADER: usize = 14 + 4 * 4;
 
 /// The largest MTU whose frames fit into one buffer.
-pub const MAX_MTU: u32 = (MAX_FRAME - LONGEST_HEADER) as u32;
+pub const MAX_WHOLE_MTU: u32 = (MAX_FRAME - LONGEST_HEADER) as u32;
+
+/// The largest MTU: of frames in four buffers, more than any Ethernet has.
+pub const MAX_MTU: u32 = (4 * MAX_FRAME - LONGEST_HEADER) as u32;
 
 /// What one worker works with. The sockets lie before the memory: they are closed first.
 #[derive(Debug)]
@@ -34,7 +40,27 @@ pub struct QueuePair {
     pub umem: Umem,
 }
 
-/// The two ports, held until this is dropped: then the XDP programs leave, and all settings are as before.
+/// What the two ports are opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// Name of the port towards the router.
+    pub outside: &'a str,
+    /// Name of the port towards the LAN.
+    pub inside: &'a str,
+    /// How frames are to get from the driver to the worker.
+    pub xdp: XdpRequest,
+    /// Queues of each port; as many as they have, when it is not given.
+    pub queues: Option<u32>,
+    /// What becomes of frames that no worker takes.
+    pub fallback: Fallback,
+    /// Where a bpffs is mounted.
+    pub bpffs: &'a Path,
+}
+
+/// The two ports, held until this is dropped.
+///
+/// Where there is a bpffs, the shims then stay, and hold the wire until another process takes it over or [`Ports::release`] is called.
+/// Where there is none, or before [`Ports::arm`], they leave, and all settings are as before.
 ///
 /// To be dropped after the workers: a driver gives up no queue that a socket is bound to.
 #[derive(Debug)]
@@ -42,6 +68,7 @@ pub struct Ports {
     /// Outside, inside.
     held: [Held; 2],
     queues: u32,
+    mode: XdpMode,
 }
 
 /// Two opened ports and what to do with them.
@@ -56,67 +83,128 @@ pub struct Opened {
 }
 
 impl Ports {
-    /// Says what speaks against opening the two ports, as far as a look can tell that changes nothing.
-    ///
-    /// # Errors
-    /// When a port is missing or taken, or the two do not fit together.
-    pub fn check(outside: &str, inside: &str) -> Result<(), OpenError> {
-        find(outside, inside).map(drop)
-    }
-
-    /// Opens the two ports, `queues` queues of each or as many as they have. No frame reaches a socket before
-    /// [`Ports::arm`].
+    /// Opens the two ports. Shims that another process has left there are taken over: the frames that they let pass meanwhile do not
+    /// notice. No frame reaches a socket before [`Ports::arm`].
     ///
     /// # Errors
     /// When that cannot be; both ports are then as they were.
-    pub fn open(
-        outside: &str,
-        inside: &str,
-        xdp: XdpRequest,
-        queues: Option<u32>,
-    ) -> Result<Opened, OpenError> {
+    pub fn open(setup: &Setup<'_>) -> Result<Opened, OpenError> {
         shim::log_libbpf();
         lift_memory_limit();
+        let Setup { outside, inside, xdp, queues, fallback, bpffs } = *setup;
         let ports = find(outside, inside)?;
         let [outer, inner] = &ports;
+        let pins = [Pins::take(bpffs, outside)?, Pins::take(bpffs, inside)?];
+        for (port, pins) in ports.iter().zip(&pins) {
+            check_free(port, pins.as_ref())?;
+        }
+        let [outer_pins, inner_pins] = pins;
         // All settings come before the programs and sockets: many drivers refuse or reset with these in place.
-        let mut held = [Held::take(outer, inner, queues)?, Held::take(inner, outer, queues)?];
+        let mut held = [
+            Held::take(outer, outer_pins, queues, fallback)?,
+            Held::take(inner, inner_pins, queues, fallback)?,
+        ];
+        introduce(&held)?;
         let queues = common_queues(&ports)?;
-        let (pairs, mode) = first_that_works(&ports, &mut held, xdp, queues)?;
+        let (pairs, mode) = first_that_works(&mut held, xdp, queues)?;
         held.iter().for_each(Held::tell_stuck);
         let [outer_held, inner_held] = &held;
         let outer_queues = pairs.iter().map(|pair| (pair.queue, &pair.outside));
         let inner_queues = pairs.iter().map(|pair| (pair.queue, &pair.inside));
         let monitors = [
-            PortMonitor::new(outer, &outer_held.shim, outer_queues, mode)?,
-            PortMonitor::new(inner, &inner_held.shim, inner_queues, mode)?,
+            PortMonitor::new(outer, &outer_held.shim, outer_queues, mode, fallback)?,
+            PortMonitor::new(inner, &inner_held.shim, inner_queues, mode, fallback)?,
         ];
-        Ok(Opened { pairs, monitors, ports: Self { held, queues } })
+        Ok(Opened { pairs, monitors, ports: Self { held, queues, mode } })
     }
 
-    /// Lets the frames reach the sockets. To be called when the workers run.
+    /// Lets the frames reach the sockets. To be called when the workers run. From now on the shims stay on the ports, where there is
+    /// a bpffs.
     ///
     /// # Errors
-    /// When the kernel refuses an entry of the map of sockets.
-    pub fn arm(&self, monitors: &[PortMonitor; 2]) -> io::Result<()> {
+    /// When the kernel refuses an entry of the map of sockets, or a pin.
+    pub fn arm(&mut self, monitors: &[PortMonitor; 2]) -> io::Result<()> {
+        for queue in 0..self.queues {
+            self.arm_queue(monitors, queue)?;
+        }
+        self.held.iter_mut().try_for_each(Held::pin)
+    }
+
+    /// Lets the frames of one queue reach its sockets.
+    ///
+    /// # Errors
+    /// When the kernel refuses an entry of the map of sockets, or the queue has no worker.
+    pub fn arm_queue(&self, monitors: &[PortMonitor; 2], queue: u32) -> io::Result<()> {
         for (held, monitor) in self.held.iter().zip(monitors) {
-            for queue in &monitor.queues {
-                held.shim.insert(queue.queue, queue.socket.as_fd()).map_err(io::Error::other)?;
-            }
+            let monitor = monitor.queues.iter().find(|monitor| monitor.queue == queue);
+            let socket = monitor.and_then(QueueMonitor::socket).ok_or(io::ErrorKind::NotConnected)?;
+            held.shim.insert(queue, socket.as_fd()).map_err(io::Error::other)?;
         }
         Ok(())
     }
 
-    /// Lets no more frames reach the sockets: what has arrived can be brought to its end.
+    /// Makes new sockets and memory for a queue whose worker is gone. No frame reaches them before [`Ports::arm_queue`].
+    ///
+    /// # Errors
+    /// When that cannot be: what the kernel said.
+    pub fn reopen(&self, monitors: &[PortMonitor; 2], queue: u32) -> io::Result<QueuePair> {
+        self.disarm_queue(queue);
+        let pair = bind_pair(&self.held, queue, self.mode.bind()).map_err(io::Error::other)?;
+        for (monitor, socket) in monitors.iter().zip([&pair.outside, &pair.inside]) {
+            monitor
+                .queues
+                .iter()
+                .filter(|known| known.queue == queue)
+                .for_each(|known| known.replace(socket));
+        }
+        Ok(pair)
+    }
+
+    /// Lets no more frames reach the sockets: behind this call, what has arrived can be brought to its end. The shims hold the wire.
     pub fn disarm(&self) {
-        for (held, queue) in
-            self.held.iter().flat_map(|held| (0..self.queues).map(move |queue| (held, queue)))
-        {
+        (0..self.queues).for_each(|queue| self.disarm_queue(queue));
+        // The kernel may be about to put a frame into a ring that it has found before.
+        if let Err(error) = membarrier(MembarrierCommand::Global) {
+            tracing::debug!(%error, "no membarrier: a frame may be lost at the end");
+        }
+    }
+
+    fn disarm_queue(&self, queue: u32) {
+        for held in &self.held {
             if let Err(error) = held.shim.remove(queue) {
                 tracing::warn!(queue, %error, "cannot take a queue out of the map of sockets");
             }
         }
     }
+
+    /// Whether the shims stay on the ports when this is dropped.
+    pub fn stay(&self) -> bool {
+        self.held.iter().all(Held::stays)
+    }
+
+    /// Takes off the ports of these names what a process has left there, and gives them back as they were before the first. Answers
+    /// which of them had anything.
+    ///
+    /// # Errors
+    /// When a process is at work on one of them.
+    pub fn release<'a>(bpffs: &Path, ports: [&'a str; 2]) -> Result<Vec<&'a str>, OpenError> {
+        let mut released = Vec::new();
+        for port in ports {
+            if held::release(bpffs, port)? {
+                released.push(port);
+            }
+        }
+        Ok(released)
+    }
+}
+
+/// Tells each shim of the other's port.
+fn introduce([outside, inside]: &[Held; 2]) -> Result<(), OpenError> {
+    outside
+        .shim
+        .set_peer(&inside.nic)
+        .and_then(|()| inside.shim.set_peer(&outside.nic))
+        .map_err(OpenError::Load)
 }
 
 /// The memory of the frames counts as locked: without CAP_IPC_LOCK, the usual limit of 8 MiB is too little for one queue.
@@ -127,11 +215,10 @@ fn lift_memory_limit() {
     }
 }
 
-/// The two ports, untouched: they fit together, and nobody else has them.
+/// The two ports, untouched: they fit together.
 fn find(outside: &str, inside: &str) -> Result<[Nic; 2], OpenError> {
     let ports = [Nic::open(outside)?, Nic::open(inside)?];
     check_mtus(&ports)?;
-    ports.iter().try_for_each(check_free)?;
     Ok(ports)
 }
 
@@ -150,11 +237,12 @@ fn check_mtus([outside, inside]: &[Nic; 2]) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn check_free(port: &Nic) -> Result<(), OpenError> {
-    match shim::occupant(port) {
+/// Whether nobody else has the port.
+fn check_free(port: &Nic, pins: Option<&Pins>) -> Result<(), OpenError> {
+    match shim::occupant(port, pins) {
         None => Ok(()),
         Some(found) if found.is_shim() => Err(OpenError::AlreadyRunning(port.name().to_owned())),
-        Some(Occupant { id, name }) => {
+        Some(Occupant { id, name, .. }) => {
             Err(OpenError::ForeignProgram { port: port.name().to_owned(), name, id })
         }
     }
@@ -184,14 +272,13 @@ fn usable_queues(port: &Nic) -> Result<u32, OpenError> {
 
 /// Attaches and binds in the first mode that works on all queues of both ports: sharing their memory, they share the mode.
 fn first_that_works(
-    ports: &[Nic; 2],
     held: &mut [Held; 2],
     xdp: XdpRequest,
     queues: u32,
 ) -> Result<(Vec<QueuePair>, XdpMode), OpenError> {
     let mut failures = String::new();
     for mode in xdp.candidates() {
-        match start(ports, held, mode, queues) {
+        match start(held, mode, queues) {
             Ok(pairs) => return Ok((pairs, mode)),
             Err(reason) => {
                 tracing::info!(mode = mode.name(), reason, "this XDP mode does not work on these ports");
@@ -203,17 +290,12 @@ fn first_that_works(
 }
 
 /// Attaches both shims, then binds all queues. The programs come first: some drivers reset their rings for them.
-fn start(
-    ports: &[Nic; 2],
-    held: &mut [Held; 2],
-    mode: XdpMode,
-    queues: u32,
-) -> Result<Vec<QueuePair>, String> {
-    for (port, held) in ports.iter().zip(held) {
-        let refused = |error: io::Error| format!("{}: {}", port.name(), attach_remedy(port, &error));
-        held.shim.attach(port, mode.runner()).map_err(refused)?;
+fn start(held: &mut [Held; 2], mode: XdpMode, queues: u32) -> Result<Vec<QueuePair>, String> {
+    for held in &mut *held {
+        let attached = held.attach(mode.runner());
+        attached.map_err(|error| format!("{}: {}", held.nic.name(), attach_remedy(&held.nic, &error)))?;
     }
-    (0..queues).map(|queue| bind_pair(ports, queue, mode.bind())).collect()
+    (0..queues).map(|queue| bind_pair(held, queue, mode.bind())).collect()
 }
 
 fn attach_remedy(port: &Nic, error: &io::Error) -> String {
@@ -226,7 +308,8 @@ fn attach_remedy(port: &Nic, error: &io::Error) -> String {
         ),
         Some(Errno::RANGE | Errno::INVAL) if mtu > 1500 => {
             format!(
-                "its driver runs no XDP program at an MTU of {mtu}: lower the MTU of both ports ({error})"
+                "its driver runs no XDP program at an MTU of {mtu}: lower the MTU of both ports, to {MAX_WHOLE_MTU} where it is \
+                 larger, else to 1500, which works with all ({error})"
             )
         }
         Some(Errno::PERM | Errno::ACCESS) => {
@@ -237,15 +320,19 @@ fn attach_remedy(port: &Nic, error: &io::Error) -> String {
 }
 
 /// The sockets of one queue of both ports, over one memory.
-fn bind_pair([outside, inside]: &[Nic; 2], queue: u32, mode: Bind) -> Result<QueuePair, String> {
+fn bind_pair([outside, inside]: &[Held; 2], queue: u32, mode: Bind) -> Result<QueuePair, String> {
     let said =
-        |port: &Nic, error: &io::Error| format!("{} queue {queue}: {}", port.name(), bind_remedy(error));
+        |held: &Held, error: &io::Error| format!("{} queue {queue}: {}", held.nic.name(), bind_remedy(error));
     let mut umem = Umem::new(FRAMES).map_err(|error| said(outside, &error))?;
-    let first = Unbound::first(&mut umem).and_then(|socket| socket.bind(outside.index(), queue, mode));
-    let first = first.map_err(|error| said(outside, &error))?;
+    let pieces = outside.nic.mtu().map_err(|error| error.to_string())? > MAX_WHOLE_MTU;
+    let first =
+        Unbound::first(&mut umem).and_then(|socket| socket.bind(outside.nic.index(), queue, mode, pieces));
+    let mut first = first.map_err(|error| said(outside, &error))?;
     let second =
-        Unbound::further(&mut umem).and_then(|socket| socket.bind_shared(inside.index(), queue, &first));
-    let second = second.map_err(|error| said(inside, &error))?;
+        Unbound::further(&mut umem).and_then(|socket| socket.bind_shared(inside.nic.index(), queue, &first));
+    let mut second = second.map_err(|error| said(inside, &error))?;
+    first.talk_on(outside.shim.line(queue));
+    second.talk_on(inside.shim.line(queue));
     Ok(QueuePair { queue, outside: first, inside: second, umem })
 }
 
@@ -267,7 +354,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_driver_that_refuses_the_mtu_is_told_with_what_would_work() {
+        let loopback = Nic::open("lo").unwrap();
+        let mtu = loopback.mtu().unwrap();
+        let said = attach_remedy(&loopback, &io::Error::from(Errno::INVAL));
+        assert!(said.starts_with(&format!("its driver runs no XDP program at an MTU of {mtu}")), "{said}");
+        assert!(said.contains("to 3810 where it is larger, else to 1500"), "{said}");
+    }
+
+    #[test]
     fn the_largest_frame_fits_into_a_buffer() {
-        assert_eq!(MAX_MTU as usize + LONGEST_HEADER + crate::umem::HEADROOM, crate::umem::FRAME_SIZE);
+        assert_eq!(MAX_WHOLE_MTU as usize + LONGEST_HEADER + crate::umem::HEADROOM, crate::umem::FRAME_SIZE);
     }
 }

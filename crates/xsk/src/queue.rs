@@ -1,6 +1,7 @@
 //! One AF_XDP socket: one queue of one port, with its four rings.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use synward_bridge::{Census, Pool, Port};
 
 use crate::ring::{Consumer, Kind, Producer, Ring};
-use crate::umem::{Bounds, Frame, Umem};
+use crate::shim::{self, Line};
+use crate::umem::{self, Bounds, Frame, Umem};
 
 /// Slots of the rx ring, and of the tx ring.
 pub const RING: u32 = 2048;
@@ -26,6 +28,9 @@ pub const FILL_RING: u32 = 2 * RING;
 /// Buffers of one worker: both ports' fill rings full, and both rx and tx rings full beside them.
 pub const FRAMES: u32 = 2 * (FILL_RING + RING + RING);
 
+/// The most buffers that the kernel cuts a frame into: the head and the fragments of an skb (`MAX_SKB_FRAGS`, linux/skbuff.h).
+pub(crate) const MAX_PIECES: usize = 18;
+
 /// How often one call asks the kernel to send more. In copy mode it takes 32 frames each time (`TX_BATCH_SIZE`,
 /// net/xdp/xsk.c), so this covers two batches of the worker; what remains is sent in the next turn.
 const KICKS: usize = 4;
@@ -35,6 +40,9 @@ const REFUSALS: usize = 64;
 
 /// How long a queue is waited for that a closed socket still holds: the kernel frees it some time after the close.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the shim may try whether frames arrive, until the first has.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +80,12 @@ pub struct Queue {
     /// Frames that the kernel took and threw away, not yet told.
     refused: usize,
     link_down: bool,
+    /// Where the worker and the shim of the port tell each other what they know.
+    line: Option<Line>,
+    /// Whether a frame was received.
+    confirmed: bool,
+    /// When the shim was last told to try whether frames arrive.
+    probed: Duration,
 }
 
 impl Unbound {
@@ -104,17 +118,18 @@ impl Unbound {
         Ok(Self(queue))
     }
 
-    /// Binds the first socket of a UMEM to a queue.
+    /// Binds the first socket of a UMEM to a queue. With `pieces`, frames may be longer than a buffer.
     ///
     /// # Errors
     /// `EOPNOTSUPP` when the driver cannot do `mode`, `EBUSY` when another socket holds the queue, `ENETDOWN` when
     /// the port is down, `EINVAL` when it has no such queue.
-    pub(crate) fn bind(self, interface: u32, queue: u32, mode: Bind) -> io::Result<Queue> {
+    pub(crate) fn bind(self, interface: u32, queue: u32, mode: Bind, pieces: bool) -> io::Result<Queue> {
         let copy = match mode {
             Bind::ZeroCopy => SocketAddrXdpFlags::XDP_ZEROCOPY,
             Bind::Copy => SocketAddrXdpFlags::XDP_COPY,
         };
-        let flags = copy | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+        let mut flags = copy | SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+        flags.set(SocketAddrXdpFlags::XDP_USE_SG, pieces);
         self.bind_to(&SocketAddrXdp::new(flags, interface, queue))
     }
 
@@ -171,7 +186,16 @@ impl Queue {
             sending: 0,
             refused: 0,
             link_down: false,
+            line: None,
+            confirmed: false,
+            probed: Duration::ZERO,
         })
+    }
+
+    /// Has the worker and the shim of the port tell each other what they know, anew.
+    pub(crate) fn talk_on(&mut self, line: Line) {
+        line.begin();
+        self.line = Some(line);
     }
 
     /// The socket, for the XSKMAP and for reading its statistics.
@@ -266,10 +290,14 @@ impl Port for Queue {
     }
 
     fn receive(&mut self, frames: &mut Vec<Frame>, limit: usize) {
-        let wanted = u32::try_from(limit).unwrap_or(RING);
-        let count = self.rx_at.available(wanted, self.rx.producer());
-        for _ in 0..count {
+        let wanted = u32::try_from(limit + MAX_PIECES).unwrap_or(RING);
+        let available = self.rx_at.available(wanted, self.rx.producer());
+        let mut count = 0;
+        // The kernel publishes all pieces of a frame at once: what is there ends with a whole one.
+        let mut goes_on = false;
+        while count < available && (goes_on || (count as usize) < limit) {
             let descriptor = self.rx.read(self.rx_at.advance());
+            (count, goes_on) = (count + 1, umem::continues(&descriptor));
             if let (Some(frame), Some(left)) =
                 (self.bounds.received(&descriptor), self.filling.checked_sub(1))
             {
@@ -279,6 +307,7 @@ impl Port for Queue {
         }
         if count > 0 {
             self.rx_at.publish(self.rx.consumer());
+            self.confirm();
         }
     }
 
@@ -288,7 +317,7 @@ impl Port for Queue {
         }
         let wanted = u32::try_from(frames.len()).unwrap_or(RING);
         let room = self.tx_at.reserve(wanted, self.tx.consumer()) as usize;
-        for frame in frames.drain(..room) {
+        for frame in frames.drain(..whole_prefix(frames, room)) {
             if let Ok(descriptor) = self.bounds.descriptor(frame) {
                 self.tx.write(self.tx_at.advance(), descriptor);
                 self.sending += 1;
@@ -333,6 +362,25 @@ impl Port for Queue {
         }
     }
 
+    fn now(&self) -> Duration {
+        shim::now()
+    }
+
+    fn beat(&mut self, now: Duration, generation: u64) {
+        let Some(line) = &self.line else { return };
+        line.beat(now, generation);
+        if !self.confirmed && now.saturating_sub(self.probed) > PROBE_INTERVAL {
+            line.probe_again();
+            self.probed = now;
+        }
+    }
+
+    fn remember_blocked(&mut self, source: IpAddr, generation: u64) {
+        if let Some(line) = &self.line {
+            line.remember_blocked(source, generation);
+        }
+    }
+
     fn wait(ports: [&Self; 2], timeout: Duration) {
         let mut waiting = ports.map(|port| PollFd::from_borrowed_fd(port.fd(), PollFlags::IN));
         let timeout = Timespec::try_from(timeout).ok();
@@ -341,7 +389,23 @@ impl Port for Queue {
     }
 }
 
+/// The most of these frames' tokens, up to `room`, that do not end in the middle of a frame.
+fn whole_prefix(frames: &[Frame], room: usize) -> usize {
+    match frames.get(..room.min(frames.len())) {
+        Some(prefix) => prefix.iter().rposition(|frame| !frame.continues()).map_or(0, |last| last + 1),
+        None => 0,
+    }
+}
+
 impl Queue {
+    /// Tells the shim once that frames arrive.
+    fn confirm(&mut self) {
+        if !self.confirmed {
+            self.confirmed = true;
+            self.line.iter().for_each(Line::confirm);
+        }
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -372,6 +436,9 @@ mod tests {
             sending: 0,
             refused: 0,
             link_down: false,
+            line: None,
+            confirmed: false,
+            probed: Duration::ZERO,
         }
     }
 

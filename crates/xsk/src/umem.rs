@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, slice};
 
 use rustix::fd::BorrowedFd;
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::net::{sockopt, xdp};
 use synward_bridge::Pool;
 
@@ -34,12 +34,30 @@ pub const MAX_FRAME: usize = FRAME_SIZE - HEADROOM;
 pub struct Frame {
     offset: u64,
     length: u32,
+    /// Whether the frame goes on in the buffer of the next token.
+    continues: bool,
     umem: UmemId,
 }
 
-/// Tells the memory of one worker from that of another, so that a token cannot be used on the wrong one.
+impl Frame {
+    fn free(offset: u64, umem: UmemId) -> Self {
+        Self { offset, length: 0, continues: false, umem }
+    }
+
+    /// Whether the frame goes on in the buffer of the next token.
+    pub(crate) fn continues(&self) -> bool {
+        self.continues
+    }
+}
+
+/// Whether the frame goes on in the buffer of the next descriptor.
+pub(crate) fn continues(descriptor: &xdp::XdpDesc) -> bool {
+    descriptor.options.contains(xdp::XdpDescOptions::XDP_PKT_CONTD)
+}
+
+/// Tells the memory of one worker from that of another, so that a token cannot be used on the wrong one. A process makes a few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct UmemId(u32);
+struct UmemId(u16);
 
 /// What a socket needs to know of its memory to check what the kernel and the worker hand it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +72,8 @@ impl Bounds {
         if frame.umem != self.id {
             return Err(frame);
         }
-        let options = xdp::XdpDescOptions::empty();
+        let mut options = xdp::XdpDescOptions::empty();
+        options.set(xdp::XdpDescOptions::XDP_PKT_CONTD, frame.continues);
         Ok(xdp::XdpDesc { addr: frame.offset, len: frame.length, options })
     }
 
@@ -68,13 +87,18 @@ impl Bounds {
     pub(crate) fn received(self, descriptor: &xdp::XdpDesc) -> Option<Frame> {
         let room = FRAME_SIZE as u64 - descriptor.addr % FRAME_SIZE as u64;
         let whole = descriptor.addr < self.length && u64::from(descriptor.len) <= room;
-        whole.then_some(Frame { offset: descriptor.addr, length: descriptor.len, umem: self.id })
+        whole.then_some(Frame {
+            offset: descriptor.addr,
+            length: descriptor.len,
+            continues: continues(descriptor),
+            umem: self.id,
+        })
     }
 
     /// The token of a buffer that the kernel put into the completion ring.
     pub(crate) fn completed(self, offset: u64) -> Option<Frame> {
         let start = offset - offset % FRAME_SIZE as u64;
-        (offset < self.length).then_some(Frame { offset: start, length: 0, umem: self.id })
+        (offset < self.length).then_some(Frame::free(start, self.id))
     }
 }
 
@@ -93,7 +117,16 @@ impl Mapping {
             rustix::mm::mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::PRIVATE)
         }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { start, length })
+        let mapping = Self { start, length };
+        mapping.keep_out_of_core_dumps()?;
+        Ok(mapping)
+    }
+
+    /// Frames are other people's words: a core dump, should there ever be one, goes without them.
+    fn keep_out_of_core_dumps(&self) -> io::Result<()> {
+        let start = self.start.as_ptr().cast();
+        // SAFETY: the mapping is ours and `length` bytes long; the advice changes none of its bytes.
+        Ok(unsafe { rustix::mm::madvise(start, self.length, Advice::LinuxDontDump) }?)
     }
 }
 
@@ -127,11 +160,11 @@ impl Umem {
     /// When the memory cannot be had.
     pub(crate) fn new(frames: u32) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let id = UmemId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let id = UmemId(NEXT.fetch_add(1, Ordering::Relaxed) as u16);
         let size = frames as usize;
         let memory = Mapping::anonymous(size * FRAME_SIZE)?;
         let starts = (0..u64::from(frames)).map(|n| n * FRAME_SIZE as u64);
-        let free = starts.map(|offset| Frame { offset, length: 0, umem: id }).collect();
+        let free = starts.map(|offset| Frame::free(offset, id)).collect();
         Ok(Self { id, memory, free, size })
     }
 
@@ -176,8 +209,12 @@ impl Pool for Umem {
         debug_assert_eq!(frame.umem, self.id, "a frame was released to a memory that it does not belong to");
         if frame.umem == self.id {
             let offset = frame.offset - frame.offset % FRAME_SIZE as u64;
-            self.free.push(Frame { offset, length: 0, ..frame });
+            self.free.push(Frame::free(offset, self.id));
         }
+    }
+
+    fn continues(&self, frame: &Frame) -> bool {
+        frame.continues()
     }
 
     fn free(&self) -> usize {
@@ -193,6 +230,20 @@ impl Pool for Umem {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_piece_of_a_frame_keeps_its_mark_until_it_is_free() {
+        let mut umem = Umem::new(2).unwrap();
+        let (_first, _second) = (umem.take(), umem.take());
+        let marked = xdp::XdpDesc { options: xdp::XdpDescOptions::XDP_PKT_CONTD, ..descriptor(256, 3840) };
+        let frame = umem.bounds().received(&marked).unwrap();
+        assert!(umem.continues(&frame));
+        let again = umem.bounds().descriptor(frame).unwrap();
+        assert_eq!((again.addr, again.len, again.options), (256, 3840, marked.options));
+        let frame = umem.bounds().received(&marked).unwrap();
+        umem.release(frame);
+        assert!(!umem.continues(&umem.free[0]));
+    }
+
     fn descriptor(addr: u64, len: u32) -> xdp::XdpDesc {
         xdp::XdpDesc { addr, len, options: xdp::XdpDescOptions::empty() }
     }
@@ -204,6 +255,16 @@ mod tests {
         offsets.sort_unstable();
         assert_eq!(offsets, (0..8).map(|n| n * 4096).collect::<Vec<u64>>());
         assert_eq!((umem.free(), umem.size()), (0, 8));
+    }
+
+    #[test]
+    fn frames_are_kept_out_of_core_dumps() {
+        let umem = Umem::new(8).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let start = format!("{:x}-", umem.memory.start.as_ptr().addr());
+        let mut lines = maps.lines().skip_while(|line| !line.starts_with(&start));
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+        assert!(flags.split_whitespace().any(|flag| flag == "dd"), "{flags}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const WIDEST_V6: u32 = 16;
 
 /// The addresses of an entry, the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Block {
+pub(crate) enum Block {
     V4(u32, u32),
     V6(u128, u128),
 }
@@ -58,6 +58,28 @@ pub(super) fn read(entry: &str, allow_wide: bool, notes: &mut Vec<EntryFault>) -
     // Of an entry that is refused no more is said than why.
     notes.append(&mut of_entry);
     Ok(block)
+}
+
+/// Reads a network of the configuration, where nothing is put right silently: the error says what is wrong and what to write.
+pub(crate) fn read_network(text: &str) -> Result<Block, String> {
+    let fault = |EntryFault { message, help, .. }: EntryFault| {
+        format!("\"{text}\" is no network: {message}; {}", help.unwrap_or_default())
+    };
+    let mut notes = Vec::new();
+    if text.trim().is_empty() {
+        return Err("\"\" is no network: write one, such as 192.0.2.0/24".to_owned());
+    }
+    let block = exactly(text.trim(), &mut notes).map_err(fault)?;
+    match block {
+        _ if !notes.is_empty() => Err(format!(
+            "{text} has bits set behind its prefix: write {}, or the address alone if only it is meant",
+            block.entry()
+        )),
+        Block::V4(0, u32::MAX) | Block::V6(0, u128::MAX) => {
+            Err(format!("{text} is every address there is: write the networks of the LAN"))
+        }
+        block => Ok(block),
+    }
 }
 
 /// Reads an entry, as wide as it may be.
@@ -229,7 +251,7 @@ impl Block {
     }
 
     /// The canonical text.
-    fn entry(self) -> String {
+    pub(crate) fn entry(self) -> String {
         match self {
             Self::V4(start, end) => Span { start, end, line: 0 }.entry(),
             Self::V6(start, end) => Span { start, end, line: 0 }.entry(),
@@ -237,7 +259,7 @@ impl Block {
     }
 
     /// Puts it among the addresses of a list.
-    pub(super) fn add_to(self, addresses: &mut Addresses, line: u32) {
+    pub(crate) fn add_to(self, addresses: &mut Addresses, line: u32) {
         match self {
             Self::V4(start, end) => addresses.v4.push(Span { start, end, line }),
             Self::V6(start, end) => addresses.v6.push(Span { start, end, line }),

@@ -71,7 +71,7 @@ impl<A: Number> Span<A> {
 
 impl Addresses {
     /// The spans in order, what is repeated only once.
-    pub(super) fn tidy(self) -> Self {
+    pub(crate) fn tidy(self) -> Self {
         let Self { mut v4, mut v6 } = self.sorted();
         leave_first(&mut v4);
         leave_first(&mut v6);

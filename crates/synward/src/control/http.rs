@@ -53,12 +53,14 @@ async fn converse(stream: TcpStream, router: Router) {
 }
 
 async fn health(State(view): State<Arc<View>>) -> Response {
-    let down: Vec<_> =
-        PORTS.into_iter().zip(view.links()).filter_map(|(port, up)| (!up).then_some(port)).collect();
-    if down.is_empty() {
+    let down = PORTS.into_iter().zip(view.links()).filter(|(_, up)| !up);
+    let down = down.map(|(port, _)| format!("no link: {port}\n"));
+    let unserved = view.unserved().into_iter().map(|queue| format!("no worker: queue {queue}\n"));
+    let wrong: String = down.chain(unserved).collect();
+    if wrong.is_empty() {
         return "ok\n".into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("no link: {}\n", down.join(", "))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, wrong).into_response()
 }
 
 async fn metrics(State(registry): State<Arc<Registry>>) -> Response {

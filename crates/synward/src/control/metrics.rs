@@ -8,9 +8,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
 use synward_bridge::{LoopSummary, PortStats, Stats};
 use synward_policy::{BanChanges, ListSummary, Reason};
-use synward_xsk::XdpStatistics;
+use synward_xsk::{PortMonitor, QueueMonitor, ShimCounts, XdpStatistics};
 
-use super::view::{PORTS, View, WorkerView, at};
+use super::view::{Link, PORTS, View, WorkerView, at};
 
 /// Reads the view when Prometheus asks.
 pub(crate) struct Metrics(pub(crate) Arc<View>);
@@ -31,8 +31,10 @@ impl Collector for Metrics {
             rules(view),
             loops(view),
             sockets(view),
+            shims(view),
             buffers(view),
             events(view),
+            hardening(view),
         ]
         .concat()
     }
@@ -136,11 +138,31 @@ fn frames(view: &View) -> Vec<MetricFamily> {
     let links = PORTS.into_iter().zip(view.links()).map(|(port, up)| Sample::new([("port", port)], up));
     vec![
         gauge("synward_port_up", "Whether a port has a link.", links),
+        gauge(
+            "synward_port_held_down",
+            "Whether a port is held down because the other has no link.",
+            by_link(view, |link| link.held_down.load(Ordering::Relaxed).into()),
+        ),
+        counter(
+            "synward_link_propagations_total",
+            "How often a port was taken down because the other had lost its link.",
+            by_link(view, |link| (&link.propagations).into()),
+        ),
+        gauge(
+            "synward_port_mtu_bytes",
+            "The MTU of a port: frames cross while both are the same.",
+            by_link(view, |link| u64::from(link.mtu.load(Ordering::Relaxed)).into()),
+        ),
         by_port("synward_rx_frames_total", "Frames received from a port.", |stats| stats.rx_frames.get()),
         by_port("synward_rx_bytes_total", "Bytes received from a port.", |stats| stats.rx_bytes.get()),
         by_port("synward_tx_frames_total", "Frames sent through a port.", |stats| stats.tx_frames.get()),
         by_port("synward_tx_bytes_total", "Bytes sent through a port.", |stats| stats.tx_bytes.get()),
     ]
+}
+
+/// A value of the link of each port.
+fn by_link(view: &View, value: fn(&Link) -> Value) -> impl Iterator<Item = Sample> {
+    PORTS.into_iter().zip(&view.links).map(move |(port, link)| Sample::new([("port", port)], value(link).0))
 }
 
 /// What was decided.
@@ -166,7 +188,7 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
         ),
         counter(
             "synward_uninspected_frames_total",
-            "Frames forwarded without being looked at to the end of their headers.",
+            "Frames forwarded although odd, or without being looked at to the end of their headers.",
             uninspected,
         ),
     ]
@@ -297,6 +319,13 @@ fn loops(view: &View) -> Vec<MetricFamily> {
             "Turns of a worker's loop that moved no frame.",
             by_worker(|stats| stats.idle_loops.get()),
         ),
+        counter(
+            "synward_worker_replacements_total",
+            "Workers that were replaced because they had panicked.",
+            view.workers
+                .iter()
+                .map(|worker| Sample::new([("worker", &worker.queue.to_string())], &worker.replacements)),
+        ),
         family(
             "synward_worker_loop_seconds",
             "How long turns of a worker's loop took that moved frames; quantiles of the last minutes.",
@@ -323,15 +352,10 @@ fn loop_times(worker: &WorkerView) -> Metric {
     metric
 }
 
-/// What the kernel says of the sockets and of the shim.
+/// What the kernel says of the sockets.
 fn sockets(view: &View) -> Vec<MetricFamily> {
-    let sockets: Vec<_> = PORTS
-        .into_iter()
-        .zip(&view.ports)
-        .flat_map(|(port, monitor)| monitor.queues.iter().map(move |queue| (port, queue)))
-        .filter_map(|(port, queue)| {
-            Some((port, queue.queue.to_string(), queue.statistics().ok()?, queue.mode))
-        })
+    let sockets: Vec<_> = queues(view)
+        .filter_map(|(port, _, queue, number)| Some((port, number, queue.statistics().ok()?, queue.mode)))
         .collect();
     let statistic = |name: &str, help: &str, number: fn(&XdpStatistics) -> u64| {
         let sample = |(port, queue, statistics, _): &(&str, String, XdpStatistics, _)| {
@@ -341,12 +365,6 @@ fn sockets(view: &View) -> Vec<MetricFamily> {
     };
     let modes = sockets.iter().map(|(port, queue, _, mode)| {
         Sample::new([("port", port), ("queue", queue), ("mode", mode.name())], true)
-    });
-    let shims = PORTS.into_iter().zip(&view.ports).flat_map(|(port, monitor)| {
-        [
-            Sample::new([("port", port), ("action", "redirected")], monitor.shim.redirected()),
-            Sample::new([("port", port), ("action", "no_socket")], monitor.shim.no_socket()),
-        ]
     });
     vec![
         statistic(
@@ -374,10 +392,41 @@ fn sockets(view: &View) -> Vec<MetricFamily> {
             |s| s.tx_ring_empty_descs.unwrap_or(0),
         ),
         gauge("synward_xdp_mode", "The mode that the socket of a queue really got: 1.", modes),
+    ]
+}
+
+/// The queues of both ports: the name of the port, the port, the queue, and its number as a label.
+fn queues(view: &View) -> impl Iterator<Item = (&'static str, &PortMonitor, &QueueMonitor, String)> {
+    PORTS.into_iter().zip(&view.ports).flat_map(|(port, monitor)| {
+        monitor.queues.iter().map(move |queue| (port, monitor, queue, queue.queue.to_string()))
+    })
+}
+
+/// What the shims do.
+fn shims(view: &View) -> Vec<MetricFamily> {
+    let queues: Vec<_> = queues(view).collect();
+    let frames = queues.iter().flat_map(|(port, of_port, monitor, queue)| {
+        let ShimCounts { redirected, bypassed, dropped, blocked } = of_port.shim.of_queue(monitor.queue);
+        let actions =
+            [("redirected", redirected), ("bypassed", bypassed), ("dropped", dropped), ("blocked", blocked)];
+        actions.map(|(action, count)| {
+            Sample::new([("port", port), ("queue", queue.as_str()), ("action", action)], count)
+        })
+    });
+    let active = queues.iter().map(|(port, _, monitor, queue)| {
+        Sample::new([("port", port), ("queue", queue.as_str())], !monitor.is_served())
+    });
+    vec![
         counter(
             "synward_shim_frames_total",
-            "Frames that the XDP program on a port saw, by what it did.",
-            shims,
+            "Frames that the XDP program on a port saw, by what it did: redirected to a worker; while there was none, bypassed to the \
+             other port, dropped, or dropped because of their blocked source. Restarts do not reset it.",
+            frames,
+        ),
+        gauge(
+            "synward_fallback_active",
+            "Whether the XDP program on a port holds the wire of a queue itself, because no worker does.",
+            active,
         ),
     ]
 }
@@ -404,6 +453,13 @@ fn buffers(view: &View) -> Vec<MetricFamily> {
         gauge("synward_umem_frames", "Frame buffers of a worker by the place where they are.", places),
         gauge("synward_umem_size_frames", "Frame buffers of a worker in all: the sum of all places.", sizes),
     ]
+}
+
+/// What the program has given up.
+fn hardening(view: &View) -> Vec<MetricFamily> {
+    let parts = view.hardening().into_iter().flat_map(|hardening| hardening.parts());
+    let samples = parts.map(|part| Sample::new([("part", part.name)], part.in_force)).collect::<Vec<_>>();
+    vec![gauge("synward_hardening", "Whether a part of the hardening is in force.", samples)]
 }
 
 /// What became of the events.

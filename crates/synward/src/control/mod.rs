@@ -4,7 +4,9 @@
 mod accept;
 mod bans;
 mod http;
+mod link_loss;
 mod metrics;
+mod ports;
 mod socket;
 pub(crate) mod view;
 
@@ -22,14 +24,18 @@ use tokio::task::JoinHandle;
 
 use crate::events::{EventLog, cannot_open};
 use crate::reload::{self, Loaded};
+use ports::PortWatch;
 use socket::ControlSocket;
 use view::{RulesView, View, WorkerView};
 
 /// How often events are written, retired rules are freed and workers are looked after.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How often the links of the ports are looked at, and bans that have ended are put out of the way.
-const LINK_TICK: Duration = Duration::from_secs(1);
+/// How often bans that have ended are put out of the way.
+const BAN_TICK: Duration = Duration::from_secs(1);
+
+/// How often the ports are looked at, if the kernel tells of no change: whether a link is there to stay only time can tell.
+const PORT_TICK: Duration = Duration::from_millis(250);
 
 /// The signals that the program hears, and the runtime that hears them: made first of all, so that no signal ever
 /// finds the kernel's own answer, which is to end the program as it stands.
@@ -96,15 +102,15 @@ pub(crate) struct Control {
 type Loading = JoinHandle<Result<Loaded, Faults>>;
 
 impl Control {
-    /// Runs until the program is told to end. `workers_live` says whether all workers still work.
+    /// Runs until the program is told to end. `mend` looks after the workers, and fails when it can no more.
     pub(crate) fn run(
         mut self,
         runtime: Runtime,
         listeners: Listeners,
-        workers_live: impl Fn() -> bool,
+        mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
         let Runtime { runtime, signals } = runtime;
-        let ended = runtime.block_on(self.serve(signals, listeners, workers_live));
+        let ended = runtime.block_on(self.serve(signals, listeners, mend));
         // A list that is being read when the program is told to end is not waited for.
         runtime.shutdown_background();
         ended
@@ -112,39 +118,50 @@ impl Control {
 
     async fn serve(
         &mut self,
-        mut signals: Signals,
+        signals: Signals,
         listeners: Listeners,
-        workers_live: impl Fn() -> bool,
+        mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
         let Listeners { http, socket, mut log } = listeners;
         http::serve(http, Arc::clone(&self.view))?;
         socket.serve(Arc::clone(&self.view))?;
-        let (mut tick, mut link_tick) = (ticks(TICK), ticks(LINK_TICK));
+        let mut ports = PortWatch::new(&self.view, self.config.bridge.link_loss)?;
+        let ended = self.attend(signals, &mut ports, &mut log, mend).await;
+        self.tend(&mut log);
+        ports.let_go(&self.view);
+        ended
+    }
+
+    /// Does what comes up, until the program is told to end or can no longer go on.
+    async fn attend(
+        &mut self,
+        mut signals: Signals,
+        ports: &mut PortWatch,
+        log: &mut Option<EventLog>,
+        mut mend: impl FnMut(&Publisher) -> Result<()>,
+    ) -> Result<()> {
+        let (mut tick, mut ban_tick, mut port_tick) = (ticks(TICK), ticks(BAN_TICK), ticks(PORT_TICK));
         let (mut loading, mut again) = (None::<Loading>, false);
         loop {
             tokio::select! {
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
                 _ = signals.hangup.recv() => again = true,
                 loaded = finished(&mut loading) => {
                     loading = None;
-                    self.finish(loaded, &mut log);
+                    self.finish(loaded, log);
+                    ports.set(&self.view, self.config.bridge.link_loss);
                 }
-                _ = tick.tick() => self.tend(&mut log),
-                _ = link_tick.tick() => {
-                    self.view.look_at_links()?;
-                    bans::purge(&self.view);
-                }
+                _ = tick.tick() => self.tend(log),
+                _ = ban_tick.tick() => bans::purge(&self.view),
+                _ = port_tick.tick() => ports.look(&self.view)?,
+                () = ports.changed() => ports.look(&self.view)?,
             }
             if again && loading.is_none() {
                 (loading, again) = (Some(self.begin_reload()), false);
             }
-            if !workers_live() {
-                bail!("a worker has died: see the log; frames of its queue are no longer forwarded");
-            }
+            mend(&self.publisher)?;
         }
-        self.tend(&mut log);
-        Ok(())
     }
 
     /// The work of a tick.
@@ -153,9 +170,9 @@ impl Control {
         for event in self.events.try_iter().take(self.events.capacity().unwrap_or(1)) {
             let Some(log) = log.as_mut() else { continue };
             let rules = self.publisher.generation(event.generation);
-            let rule = rules
-                .zip(event.told.decision.rule)
-                .and_then(|(rules, rule)| rules.rules.describe(rule, event.judged_address()));
+            let rule = rules.zip(event.told.decision.rule).and_then(|(rules, rule)| {
+                event.judged_addresses().find_map(|address| rules.rules.describe(rule, Some(address)))
+            });
             log.write(&event, rule.as_ref(), &self.names, &self.view.events);
         }
         if let Some(log) = log {
@@ -169,7 +186,14 @@ impl Control {
         let (file, names, more_threads) = (self.file.clone(), self.names.clone(), self.more_threads);
         let in_force = Arc::clone(&self.publisher.current().rules);
         tracing::info!(file = %file.display(), "reloading");
-        tokio::task::spawn_blocking(move || reload::reload(&in_force, &file, names, more_threads))
+        let view = Arc::clone(&self.view);
+        tokio::task::spawn_blocking(move || {
+            let loaded = reload::reload(&in_force, &file, names, more_threads);
+            match view.hardening() {
+                Some(hardening) => loaded.map_err(|faults| hardening.explain(faults)),
+                None => loaded,
+            }
+        })
     }
 
     fn finish(&mut self, loaded: Result<Loaded>, log: &mut Option<EventLog>) {
@@ -195,7 +219,7 @@ impl Control {
         }
         let current = self.publisher.current();
         warnings.extend(rules.check_against(&current.rules, &config)?);
-        let new_log = config.events.as_ref().map(open_log).transpose()?;
+        let new_log = self.open_new_log(&config)?;
         tell(&warnings, refused, &rules);
         let generation = current.generation + 1;
         self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
@@ -205,6 +229,15 @@ impl Control {
         self.publisher.publish(Snapshot { rules, bans: Arc::clone(&current.bans), generation });
         (*log, self.config, self.names) = (new_log, config, names);
         Ok((generation, took))
+    }
+
+    fn open_new_log(&self, config: &Config) -> Result<Option<EventLog>> {
+        let Some(settings) = &config.events else { return Ok(None) };
+        let reason = || self.view.hardening()?.why_unwritable(&settings.file);
+        match (open_log(settings), reason()) {
+            (Err(error), Some(reason)) => bail!("{error}; {reason}"),
+            (log, _) => log.map(Some),
+        }
     }
 }
 

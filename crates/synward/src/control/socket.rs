@@ -1,6 +1,6 @@
 //! The Unix socket that `synward status` asks, and `synward ban` and its like.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,14 +9,18 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use synward_policy::{ListId, Mode, Reason};
+use synward_xsk::{QueueMonitor, ShimCounts};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::accept::accept;
 use super::bans;
-use super::view::{PORTS, View, at};
-use crate::status::{Answer, DropStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status};
+use super::view::{PORTS, View, WorkerView, at};
+use crate::harden::Part;
+use crate::status::{
+    Answer, DropStatus, HardeningStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status,
+};
 
 /// Who may connect: the owner of the socket and its group.
 const MODE: u32 = 0o660;
@@ -39,7 +43,9 @@ impl ControlSocket {
     /// Listens. A socket that a process left behind is replaced, one that somebody listens on is not.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            // Whoever may write to the folder may put another socket in its place, whatever the umask says.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+            made.with_context(|| format!("cannot make {}", folder.display()))?;
         }
         remove_leftover(path)?;
         // The socket must never be open to all, not even between its making and the chmod.
@@ -98,6 +104,8 @@ async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<(
             Ok(Request::Status) => Answer::Status(status(view)),
             Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
             Ok(Request::Unban { address }) => bans::unban(view, address),
+            #[cfg(feature = "fault-injection")]
+            Ok(Request::Panic { queue }) => panic_worker(view, queue),
             Ok(Request::Bans) => Answer::Bans(bans::list(view)),
             Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
         }
@@ -124,6 +132,18 @@ fn is_member(process: i32, group: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
     groups.split_whitespace().any(|member| member.parse() == Ok(group))
+}
+
+/// Has the worker of a queue panic.
+#[cfg(feature = "fault-injection")]
+fn panic_worker(view: &View, queue: u32) -> Answer {
+    match view.workers.iter().find(|worker| worker.queue == queue) {
+        Some(worker) => {
+            worker.fault.store(true, Ordering::Relaxed);
+            Answer::Status(status(view))
+        }
+        None => Answer::Error(format!("there is no worker of queue {queue}")),
+    }
 }
 
 fn status(view: &View) -> Status {
@@ -153,6 +173,12 @@ fn status(view: &View) -> Status {
             .filter(|d| d.dropped + d.would_drop > 0)
             .collect(),
         bans: bans::in_force(view),
+        hardening: view
+            .hardening()
+            .into_iter()
+            .flat_map(|hardening| hardening.parts())
+            .map(hardened)
+            .collect(),
         reloads: ReloadStatus {
             successes: view.reloads.successes.load(Ordering::Relaxed),
             failures: view.reloads.failures.load(Ordering::Relaxed),
@@ -162,17 +188,32 @@ fn status(view: &View) -> Status {
     }
 }
 
+fn hardened(part: Part) -> HardeningStatus {
+    let Part { name, in_force, detail } = part;
+    HardeningStatus { part: name.to_owned(), in_force, detail }
+}
+
 fn port(view: &View, place: usize) -> Option<PortStatus> {
     let monitor = view.ports.get(place)?;
-    let queue = |(queue, worker): (&synward_xsk::QueueMonitor, &super::view::WorkerView)| QueueStatus {
-        queue: queue.queue,
-        xdp: queue.mode.name().to_owned(),
-        generation: worker.stats.generation.get(),
+    let queue = |(queue, worker): (&QueueMonitor, &WorkerView)| {
+        let ShimCounts { bypassed, dropped, blocked, .. } = monitor.shim.of_queue(queue.queue);
+        QueueStatus {
+            queue: queue.queue,
+            xdp: queue.mode.name().to_owned(),
+            generation: worker.stats.generation.get(),
+            served: queue.is_served(),
+            bypassed,
+            dropped,
+            blocked,
+            replacements: worker.replacements.load(Ordering::Relaxed),
+        }
     };
     Some(PortStatus {
         port: (*PORTS.get(place)?).to_owned(),
-        interface: monitor.nic.name().to_owned(),
+        interface: monitor.nic.current_name().unwrap_or_else(|| monitor.nic.name().to_owned()),
         link: *view.links().get(place)?,
+        held_down: view.links.get(place)?.held_down.load(Ordering::Relaxed),
+        mtu: view.links.get(place)?.mtu.load(Ordering::Relaxed),
         rx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.rx_frames.get())),
         tx_frames: view.sum(|stats| stats.ports.get(place).map_or(0, |port| port.tx_frames.get())),
         queues: monitor.queues.iter().zip(&view.workers).map(queue).collect(),

@@ -1,14 +1,16 @@
 //! What can be seen of the running bridge: read by `/metrics` and `synward status`, written by the workers (their counters) and by
 //! the control thread (the rest).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimes, Stats};
+use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
 use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
 use synward_xsk::PortMonitor;
+
+use crate::harden::Hardening;
 
 /// The names of the two ports, in the order in which they lie in every pair.
 pub(crate) const PORTS: [&str; 2] = ["outside", "inside"];
@@ -19,16 +21,42 @@ pub(crate) struct View {
     pub(crate) started: Instant,
     /// Outside, inside.
     pub(crate) ports: [PortMonitor; 2],
-    /// Whether each port has a link.
-    links: [AtomicBool; 2],
+    /// What is known of the link of each port.
+    pub(super) links: [Link; 2],
     /// By queue.
     pub(crate) workers: Vec<WorkerView>,
     /// What lists of addresses did.
     ledger: Ledger,
     rules: Mutex<RulesView>,
     bans: Mutex<BanKeeper>,
+    /// None until the program has given up what it does not need.
+    hardening: OnceLock<Hardening>,
     pub(crate) reloads: Reloads,
     pub(crate) events: EventCounts,
+}
+
+/// What is known of the link of a port.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Whether it has one.
+    pub(crate) up: AtomicBool,
+    /// Whether the port is held down, because the other has none.
+    pub(crate) held_down: AtomicBool,
+    /// How often it was taken down for that.
+    pub(crate) propagations: AtomicU64,
+    /// The MTU.
+    pub(crate) mtu: AtomicU32,
+}
+
+impl Link {
+    fn new() -> Self {
+        Self {
+            up: AtomicBool::new(true),
+            held_down: AtomicBool::new(false),
+            propagations: AtomicU64::new(0),
+            mtu: AtomicU32::new(0),
+        }
+    }
 }
 
 /// One worker.
@@ -36,6 +64,11 @@ pub(crate) struct View {
 pub(crate) struct WorkerView {
     pub(crate) queue: u32,
     pub(crate) stats: Arc<Stats>,
+    /// How often the worker was replaced, for it had panicked.
+    pub(crate) replacements: AtomicU64,
+    /// Set to have the worker panic.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fault: Arc<AtomicBool>,
     times: Mutex<LoopTimes>,
 }
 
@@ -107,11 +140,12 @@ impl View {
         Self {
             started: Instant::now(),
             ports,
-            links: [AtomicBool::new(true), AtomicBool::new(true)],
+            links: [Link::new(), Link::new()],
             workers,
             ledger,
             rules: Mutex::new(rules),
             bans: Mutex::new(bans),
+            hardening: OnceLock::new(),
             reloads: Reloads {
                 successes: AtomicU64::new(0),
                 failures: AtomicU64::new(0),
@@ -129,6 +163,16 @@ impl View {
         *lock(&self.rules) = rules;
     }
 
+    /// What is in force of all that an attacker would be up against.
+    pub(crate) fn hardening(&self) -> Option<&Hardening> {
+        self.hardening.get()
+    }
+
+    /// Says so once and for all.
+    pub(crate) fn set_hardening(&self, hardening: Hardening) {
+        let _ = self.hardening.set(hardening);
+    }
+
     /// The bans, to look at and to change.
     pub(crate) fn bans(&self) -> MutexGuard<'_, BanKeeper> {
         lock(&self.bans)
@@ -136,7 +180,7 @@ impl View {
 
     /// Whether each port has a link, as far as known.
     pub(crate) fn links(&self) -> [bool; 2] {
-        self.links.each_ref().map(|link| link.load(Ordering::Relaxed))
+        self.links.each_ref().map(|link| link.up.load(Ordering::Relaxed))
     }
 
     /// Looks whether the ports are there and have a link, and logs what has changed.
@@ -147,7 +191,8 @@ impl View {
         for ((port, monitor), link) in PORTS.iter().zip(&self.ports).zip(&self.links) {
             let name = monitor.nic.name();
             let carrier = monitor.nic.carrier().with_context(|| format!("the {port} port {name} is gone"))?;
-            if link.swap(carrier, Ordering::Relaxed) != carrier {
+            let held = link.held_down.load(Ordering::Relaxed);
+            if link.up.swap(carrier, Ordering::Relaxed) != carrier && !held {
                 let change = if carrier { "the link is up" } else { "the link is down" };
                 tracing::warn!(port, interface = name, "{change}");
             }
@@ -168,6 +213,13 @@ impl View {
         totals
     }
 
+    /// The queues that no worker takes frames of: the shims hold their wire.
+    pub(crate) fn unserved(&self) -> Vec<u32> {
+        let [outside, inside] = &self.ports;
+        let pairs = outside.queues.iter().zip(&inside.queues);
+        pairs.filter(|(o, i)| !o.is_served() || !i.is_served()).map(|(outside, _)| outside.queue).collect()
+    }
+
     /// The sum of one counter of all workers.
     pub(crate) fn sum(&self, counter: impl Fn(&Stats) -> u64) -> u64 {
         self.workers.iter().map(|worker| counter(&worker.stats)).sum()
@@ -175,8 +227,23 @@ impl View {
 }
 
 impl WorkerView {
-    pub(crate) fn new(queue: u32, stats: Arc<Stats>, times: LoopTimes) -> Self {
-        Self { queue, stats, times: Mutex::new(times) }
+    pub(crate) fn new(queue: u32) -> Result<Self> {
+        let (_, times) = loop_times().context("cannot make a histogram")?;
+        Ok(Self {
+            queue,
+            stats: Arc::default(),
+            replacements: AtomicU64::new(0),
+            #[cfg(feature = "fault-injection")]
+            fault: Arc::default(),
+            times: Mutex::new(times),
+        })
+    }
+
+    /// A timer for a new worker. What the one before it has recorded is forgotten.
+    pub(crate) fn new_timer(&self) -> Result<LoopTimer> {
+        let (timer, times) = loop_times().context("cannot make a histogram")?;
+        *lock(&self.times) = times;
+        Ok(timer)
     }
 
     /// What is known of the turns of its loop.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::bed::{Bed, Config, DEVICE, PORTS, Program, Side, Wire, eventually, run};
+use crate::bed::{Bed, Case, Config, DEVICE, Fate, PORTS, Program, Side, Wire, eventually, run};
 use crate::frames::{Flow, SERVICE_VLAN, Segment, VLAN, ethernet, noise, tagged};
 
 /// Whatever the program may change of a port.
@@ -236,13 +236,12 @@ fn mtus_must_be_equal_and_fit() {
     set_mtus(&bed, 1500, 1400);
     let words = ["the MTUs differ: outside0 has 1500, inside0 has 1400", "ip link set dev PORT mtu"];
     refused(&bed, "", &Config::enforce(), 1, &words);
-    set_mtus(&bed, 9000, 9000);
-    let words = ["outside0 has an MTU of 9000", "lower the MTU of both ports"];
+    set_mtus(&bed, 16000, 16000);
+    let words = ["outside0 has an MTU of 16000, and at most 15330", "lower the MTU of both ports"];
     refused(&bed, "", &Config::enforce(), 1, &words);
-    // These frames fit into a buffer, but not into what veth gives an XDP program.
+    // These fit into a buffer, but not into what veth gives an XDP program that knows of one buffer only.
     set_mtus(&bed, 3700, 3700);
-    let words = ["at an MTU of 3700", "lower the MTU of both ports"];
-    refused(&bed, "", &Config::enforce().bridge("xdp = \"copy\""), 1, &words);
+    bed.start(&Config::enforce().bridge("xdp = \"copy\"")).stop();
     set_mtus(&bed, 3400, 3400);
     let wire = bed.start(&Config::enforce());
     let frames: Vec<_> =
@@ -253,6 +252,39 @@ fn mtus_must_be_equal_and_fit() {
         assert_eq!(arrived, frames);
     }
     wire.stop();
+}
+
+#[test]
+fn jumbo_frames_cross_whole_and_are_dropped_whole() {
+    let bed = Bed::new();
+    set_mtus(&bed, 9000, 9000);
+    for mode in ["copy", "skb"] {
+        let wire = bed.start(
+            &Config::enforce().bridge(&format!("xdp = \"{mode}\"")).block("blocked", "203.0.113.0/24\n"),
+        );
+        let sizes = [60, 1500, 3826, 3827, 3900, 7600, 7700, 8999, 9000];
+        let flow = |size: usize| {
+            Flow::new("198.51.100.7", "192.0.2.2")
+                .tcp(&Segment { payload: &noise(size - 40), ..Segment::DATA })
+        };
+        for (from, _) in Side::WAYS {
+            let frames: Vec<_> =
+                sizes.into_iter().flat_map(|size| [flow(size), ethernet(0x88b6, &noise(size))]).collect();
+            let cases: Vec<_> = frames
+                .into_iter()
+                .map(|frame| Case::new(format!("{mode}: {} bytes", frame.len()), frame, Fate::Passes))
+                .collect();
+            wire.judge(from, &cases);
+        }
+        let blocked = |size| Flow::new("203.0.113.66", "192.0.2.2").udp(&noise(size));
+        let cases =
+            [100, 5000, 8900].map(|size| Case::new("blocked", blocked(size), Fate::Dropped("block_list")));
+        wire.judge(Side::Outside, &cases);
+        // More than the rings hold, all in pieces: whatever is lost is lost whole, and no buffer is.
+        let many: Vec<_> = (0..3000).map(|n| if n % 3 == 0 { blocked(8000) } else { flow(8000) }).collect();
+        wire.relay(Side::Outside, &many);
+        wire.stop();
+    }
 }
 
 #[test]

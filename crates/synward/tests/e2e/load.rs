@@ -22,7 +22,7 @@ fn faults(wire: &Wire<'_>) -> Vec<u64> {
     let metrics = wire.metrics();
     let of_sockets = ["rx_dropped", "rx_invalid_descs", "tx_invalid_descs"];
     let of_sockets = of_sockets.map(|name| metrics.get(&format!("synward_xdp_{name}_total"), &[]));
-    let of_shim = metrics.get("synward_shim_frames_total", &[("action", "no_socket")]);
+    let of_shim = metrics.get("synward_shim_frames_total", &[("action", "bypassed")]);
     [&of_sockets[..], &[of_shim]].concat()
 }
 

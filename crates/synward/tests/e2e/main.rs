@@ -13,8 +13,10 @@
 mod bans;
 mod bed;
 mod events;
+mod failsafe;
 mod forwarding;
 mod frames;
+mod harden;
 mod hosts;
 mod life_cycle;
 mod link;

@@ -15,7 +15,7 @@ use crate::bed::{Bed, Config, SYNWARD, Side, Wire, attempt, run};
 use crate::frames::{FIN, Flow, SYN, Segment, arp, noise};
 
 /// Every metric that is promised, and the names of its labels.
-const METRICS: [(&str, &str); 44] = [
+const METRICS: [(&str, &str); 50] = [
     ("synward_build_info", "version"),
     ("synward_rx_frames_total", "port queue"),
     ("synward_rx_bytes_total", "port queue"),
@@ -52,12 +52,18 @@ const METRICS: [(&str, &str); 44] = [
     ("synward_xdp_tx_ring_empty_descs_total", "port queue"),
     ("synward_umem_frames", "place worker"),
     ("synward_umem_size_frames", "worker"),
-    ("synward_shim_frames_total", "action port"),
+    ("synward_shim_frames_total", "action port queue"),
+    ("synward_fallback_active", "port queue"),
+    ("synward_worker_replacements_total", "worker"),
     ("synward_xdp_mode", "mode port queue"),
     ("synward_port_up", "port"),
+    ("synward_port_held_down", "port"),
+    ("synward_link_propagations_total", "port"),
+    ("synward_port_mtu_bytes", "port"),
     ("synward_events_total", ""),
     ("synward_events_lost_total", ""),
     ("synward_events_suppressed_total", ""),
+    ("synward_hardening", "part"),
     ("process_resident_memory_bytes", ""),
     ("process_cpu_seconds_total", ""),
 ];

@@ -489,7 +489,7 @@ fn every_frame_is_counted_once_where_it_belongs() {
     let shim = |port: &str| {
         let redirected =
             metrics.get("synward_shim_frames_total", &[("port", port), ("action", "redirected")]);
-        (redirected, metrics.get("synward_shim_frames_total", &[("port", port), ("action", "no_socket")]))
+        (redirected, metrics.get("synward_shim_frames_total", &[("port", port), ("action", "bypassed")]))
     };
     assert_eq!((shim("outside"), shim("inside")), ((27, 0), (0, 0)));
     wire.stop();

@@ -2,14 +2,16 @@ use etherparse::ip_number::TCP;
 use etherparse::{EtherType, SingleVlanHeader, VlanId, VlanPcp};
 
 use super::{
-    DESTINATION6, IPV4, IPV6, SOURCE, assert_plain_syn, ethernet, ipv4_frame, ipv4_header, ipv4_packet,
-    ipv6_frame, ipv6_packet, odd, packet, syn_bytes,
+    DESTINATION6, IPV4, IPV6, SOURCE, assert_odd_syn, assert_plain_syn, ethernet, ipv4_frame, ipv4_header,
+    ipv4_packet, ipv6_frame, ipv6_packet, odd, packet, syn_bytes,
 };
 use crate::{Located, Oddity, locate};
 
 const VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;
 const OLD_QINQ: u16 = 0x9100;
+const OLD_QINQ_2: u16 = 0x9200;
+const OLD_QINQ_3: u16 = 0x9300;
 const PPPOE_DISCOVERY: u16 = 0x8863;
 const PPPOE_SESSION: u16 = 0x8864;
 const MPLS: u16 = 0x8847;
@@ -24,7 +26,7 @@ fn syn6() -> Vec<u8> {
 }
 
 /// `tags` are the EtherTypes of the tags, the outer one first, all of VLAN `id`.
-fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let Some((&outer, inner)) = tags.split_first() else {
         return ethernet(ether_type, payload);
     };
@@ -43,13 +45,13 @@ fn tagged(tags: &[u16], id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     ethernet(outer, &[&headers, payload].concat())
 }
 
-fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn pppoe(length: usize, protocol: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(length).unwrap().to_be_bytes();
     ethernet(PPPOE_SESSION, &[&[0x11, 0, 0, 9], &length[..], &protocol.to_be_bytes(), payload].concat())
 }
 
 /// Labels before a packet; an IPv4 header gets its checksum, for behind labels no other is believed.
-fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
+pub(super) fn mpls(ether_type: u16, labels: usize, payload: &[u8]) -> Vec<u8> {
     let mut payload = payload.to_vec();
     if payload.len() >= 20 && payload[0] == 0x45 {
         let header = etherparse::Ipv4Header::from_slice(&payload).unwrap().0;
@@ -85,6 +87,45 @@ fn other_ether_types_and_lengths_are_no_ip() {
     }
 }
 
+/// An IEEE 802.3 frame of this header and payload.
+fn llc(header: &[u8], payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(header.len() + payload.len()).unwrap();
+    ethernet(length, &[header, payload].concat())
+}
+
+#[test]
+fn ip_behind_llc_is_judged_and_odd() {
+    const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
+    let snap = |ether_type: u16| [&SNAP[..], &ether_type.to_be_bytes()].concat();
+    let frames = [
+        llc(&snap(IPV4), &syn4()),
+        llc(&snap(IPV6), &syn6()),
+        llc(&[6, 6, 3], &syn4()),
+        tagged(&[VLAN], 5, 68, &[&snap(IPV4), &syn4()[..]].concat()),
+        // A length that cannot be right.
+        ethernet(1499, &[&snap(IPV4), &syn4()[..]].concat()),
+    ];
+    for frame in frames {
+        assert_odd_syn(&frame, Some(Oddity::LlcSnap));
+    }
+    // The length bounds the packet.
+    assert_eq!(odd(&ethernet(67, &[&snap(IPV4), &syn4()[..]].concat())), Some(Oddity::TruncatedIp));
+    assert_eq!(locate(&llc(&snap(IPV4), &[])), Located::Odd(Oddity::TruncatedIp));
+    // STP; CDP; SNAP of another organization, with another control field, and cut; ARP.
+    let arp = snap(0x0806);
+    for header in [
+        &[0x42, 0x42, 3, 0, 0][..],
+        &[0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0],
+        &[0xaa, 0xaa, 3, 0, 0, 0xf8, 8, 0],
+        &[0xaa, 0xaa, 0xf3, 0, 0, 0, 8, 0],
+        &[0xaa, 0xaa, 3],
+        &arp,
+        &[],
+    ] {
+        assert_eq!(locate(&llc(header, &[0; 40])), Located::NotIp, "{header:?}");
+    }
+}
+
 #[test]
 fn up_to_four_tags_of_any_kind_and_id() {
     for id in [0, 1, 4094] {
@@ -92,6 +133,7 @@ fn up_to_four_tags_of_any_kind_and_id() {
             &[VLAN][..],
             &[SERVICE_VLAN, VLAN],
             &[OLD_QINQ, OLD_QINQ, VLAN],
+            &[OLD_QINQ_2, OLD_QINQ_3],
             &[SERVICE_VLAN, VLAN, VLAN, VLAN],
         ] {
             assert_plain_syn(&tagged(tags, id, IPV4, &syn4()));
@@ -154,10 +196,20 @@ fn up_to_eight_mpls_labels() {
     assert_eq!(locate(&mpls(MPLS, 9, &syn4())), Located::Odd(Oddity::TooManyTags));
 }
 
+/// However much of it: the IP length alone says where a packet ends.
+#[test]
+fn padding_behind_a_packet_behind_labels_hides_nothing() {
+    for padding in [1, 7, 100, 1000] {
+        assert_plain_syn(&mpls(MPLS, 1, &[syn4(), vec![9; padding]].concat()));
+        assert_plain_syn(&mpls(MPLS, 1, &[syn6(), vec![9; padding]].concat()));
+    }
+}
+
 /// An Ethernet frame in a pseudowire without control word: the destination address looks like an IP version.
 #[test]
 fn a_pseudowire_is_no_ip() {
-    for destination in [[0x48, 0xa9, 0x8a, 1, 2, 3], [0x64, 0x51, 0x06, 1, 2, 3]] {
+    for destination in [[0x48, 0xa9, 0x8a, 1, 2, 3], [0x64, 0x51, 0x06, 1, 2, 3], [0x64, 0x51, 0x06, 1, 0, 3]]
+    {
         let mut inner = ipv4_frame(TCP, &syn_bytes());
         inner[..6].copy_from_slice(&destination);
         assert_eq!(locate(&mpls(MPLS, 1, &inner)), Located::NotIp);

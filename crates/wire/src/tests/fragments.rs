@@ -1,5 +1,5 @@
 use etherparse::Ipv4Options;
-use etherparse::ip_number::{IPV6_DEST_OPTIONS, IPV6_FRAG, TCP, UDP};
+use etherparse::ip_number::{GRE, IPV6_DEST_OPTIONS, IPV6_FRAG, IPV6_ICMP, SCTP, TCP, UDP};
 
 use super::{
     IPV4, assert_plain_syn, ethernet, extension, ipv4_fragment, ipv4_header, ipv4_packet, ipv6_fragment,
@@ -76,9 +76,13 @@ fn later_fragments_of_tcp() {
 #[test]
 fn fragments_of_udp_are_not_odd() {
     for offset in [0, 1, 2, 185] {
-        for frame in [ipv4_fragment(UDP, offset, true, &[1; 64]), ipv6(UDP, offset, true, &[1; 64])] {
+        for (version, frame) in
+            [(4, ipv4_fragment(UDP, offset, true, &[1; 64])), (6, ipv6(UDP, offset, true, &[1; 64]))]
+        {
             let packet = packet(&frame);
-            assert_eq!((packet.odd, packet.protocol), (None, 17));
+            // Of IPv6 only the first fragment tells what it carries: it may say TCP.
+            let odd = (version == 6 && offset == 1).then_some(Oddity::FragmentOffsetOne);
+            assert_eq!((packet.odd, packet.protocol), (odd, 17));
             assert_eq!(packet.ports, (offset == 0).then_some((257, 257)));
         }
     }
@@ -94,12 +98,25 @@ fn a_first_fragment_whose_extension_headers_are_cut() {
     }
 }
 
+/// The chain of RFC 7112 ends with the header of what is carried.
+#[test]
+fn a_first_fragment_of_ipv6_with_a_cut_header_of_another_protocol() {
+    for (protocol, least) in [(UDP, 8), (IPV6_ICMP, 4), (SCTP, 12), (GRE, 0)] {
+        for len in 0..20 {
+            let oddity = odd(&ipv6(protocol, 0, true, &syn_bytes()[..len]));
+            let cut = (len < least).then_some(Oddity::Ipv6IncompleteChain);
+            assert_eq!(oddity.filter(|oddity| *oddity != Oddity::Tunnel), cut, "{protocol:?} {len}");
+            assert_eq!(odd(&ipv6(UDP, 0, false, &syn_bytes()[..len])), None);
+        }
+    }
+}
+
 /// What a later fragment of an extension header holds cannot be told: it may well be TCP.
 #[test]
 fn a_later_fragment_of_extension_headers() {
-    for offset in [1, 2] {
+    for (offset, oddity) in [(1, Oddity::FragmentOffsetOne), (2, Oddity::ExtensionHeaders)] {
         let frame = ipv6(IPV6_DEST_OPTIONS, offset, false, &syn_bytes());
-        assert_eq!(odd(&frame), Some(Oddity::ExtensionHeaders));
+        assert_eq!(odd(&frame), Some(oddity));
         assert_eq!(packet(&frame).segment, None);
     }
 }

@@ -4,8 +4,8 @@ use etherparse::ip_number::{GRE, ICMP, SCTP, TCP, UDP};
 use etherparse::{IpNumber, Ipv4Options};
 
 use super::{
-    DESTINATION, IPV4, SOURCE, assert_plain_syn, ethernet, ipv4_frame, ipv4_header, ipv4_packet, odd, packet,
-    syn_bytes,
+    DESTINATION, IPV4, SOURCE, assert_odd_syn, assert_plain_syn, ethernet, ipv4_frame, ipv4_header,
+    ipv4_packet, odd, packet, syn_bytes,
 };
 use crate::{Located, Oddity, locate};
 
@@ -42,8 +42,9 @@ fn ports_of_what_has_ports() {
 
 #[test]
 fn every_header_length_is_honoured() {
-    for words in 0..=10 {
-        assert_plain_syn(&with_options(&vec![1; words * 4]));
+    assert_plain_syn(&with_options(&[]));
+    for words in 1..=10 {
+        assert_odd_syn(&with_options(&vec![1; words * 4]), Some(Oddity::IpOptions));
     }
 }
 
@@ -70,7 +71,7 @@ fn no_source_route_is_seen_where_none_is() {
         &[1, 1, 1, 7],                              // no length at all
     ];
     for options in harmless {
-        assert_plain_syn(&with_options(options));
+        assert_odd_syn(&with_options(options), Some(Oddity::IpOptions));
     }
 }
 
@@ -140,7 +141,9 @@ fn every_header_length_with_every_data_offset() {
             let expected = match (ihl, data_offset) {
                 (..5, _) => Some(Oddity::TruncatedIp),
                 (_, ..5) => Some(Oddity::TcpHeader),
-                _ => packet.odd.filter(|odd| matches!(odd, Oddity::TcpOptions | Oddity::SourceRoute)),
+                _ => packet.odd.filter(|odd| {
+                    matches!(odd, Oddity::IpOptions | Oddity::TcpOptions | Oddity::SourceRoute)
+                }),
             };
             assert_eq!(packet.odd, expected, "IHL {ihl}, data offset {data_offset}");
             let options = packet.segment.map(|segment| segment.options().len());

@@ -2,12 +2,14 @@
 
 mod ethernet;
 mod fragments;
+mod head;
 mod ipv4;
 mod ipv6;
 mod link;
 mod properties;
 mod syn;
 mod tcp;
+mod tunnel;
 
 use etherparse::{
     EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header,
@@ -119,8 +121,13 @@ fn odd(frame: &[u8]) -> Option<Oddity> {
 
 /// Asserts that the frame is the SYN of [`syn`], with nothing odd.
 fn assert_plain_syn(frame: &[u8]) {
+    assert_odd_syn(frame, None);
+}
+
+/// Asserts that the frame is the SYN of [`syn`], with this oddity.
+fn assert_odd_syn(frame: &[u8], odd: Option<Oddity>) {
     let packet = packet(frame);
-    assert_eq!((packet.odd, packet.protocol, packet.ports), (None, 6, Some((40000, 80))));
+    assert_eq!((packet.odd, packet.protocol, packet.ports), (odd, 6, Some((40000, 80))));
     let segment = packet.segment.expect("a segment");
     assert!(segment.is_syn());
     assert_eq!((segment.window(), segment.options(), segment.payload_len()), (64240, &LINUX[..], 0));
@@ -143,7 +150,8 @@ fn what_deserves_a_drop_is_worse_than_what_does_not() {
     let names = |oddities: &[Oddity]| oddities.iter().map(|odd| odd.name()).collect::<Vec<_>>().join(" ");
     assert_eq!(
         names(carried),
-        "tcp_options xmas null_scan source_route fragment extension_headers too_many_tags"
+        "ip_options tunnel tcp_options xmas null_scan llc_snap source_route fragment opaque_tunnel \
+         extension_headers too_many_tags spoofed_source"
     );
     assert_eq!(
         names(dropped),

@@ -143,6 +143,16 @@ impl Quieted {
         self.undo()
     }
 
+    /// The port on which somebody else turned these features off.
+    pub(crate) fn done_to(nic: &Nic, features: &[String]) -> Self {
+        Self { nic: nic.clone(), changed: features.to_vec(), stuck: Vec::new() }
+    }
+
+    /// Leaves them off; which those are that were on.
+    pub(crate) fn keep(mut self) -> Vec<String> {
+        std::mem::take(&mut self.changed)
+    }
+
     fn undo(&mut self) -> Result<(), NicError> {
         self.nic.turn(&std::mem::take(&mut self.changed), true)
     }

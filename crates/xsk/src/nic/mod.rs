@@ -7,6 +7,7 @@
 
 mod error;
 mod features;
+mod link_changes;
 mod listener;
 mod muted;
 mod promiscuous;
@@ -22,6 +23,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 pub use error::{NicError, Operation};
 pub use features::{Feature, Features, Quieted};
+pub use link_changes::link_changes;
 pub use listener::{Captured, Listener};
 pub use muted::Muted;
 pub use promiscuous::Promiscuous;
@@ -32,6 +34,8 @@ use sys::{Ethtool, GetFlags, GetLink, GetMtu, Request};
 
 /// IFF_UP (linux/if.h): the administrator wants the interface up.
 const IFF_UP: u16 = 1 << 0;
+/// IFF_PROMISC (linux/if.h): the administrator wants every frame, whomever it is addressed to.
+const IFF_PROMISC: u16 = 1 << 8;
 /// IFF_RUNNING (linux/if.h): the interface is operational.
 const IFF_RUNNING: u16 = 1 << 6;
 
@@ -65,6 +69,12 @@ impl Nic {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name that the kernel has for the interface now; none when it is gone.
+    #[must_use]
+    pub fn current_name(&self) -> Option<String> {
+        netdevice::index_to_name(&self.control, self.index).ok()
     }
 
     /// The interface index, unique in its network namespace: two names of one interface share it.

@@ -17,7 +17,7 @@ pub struct Muted {
 impl Muted {
     /// Turns IPv6 off on the port, unless it is. Where that cannot be, frames flow all the same: it is logged.
     pub fn apply(nic: &Nic) -> Self {
-        let switch = PathBuf::from(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", nic.name()));
+        let switch = switch(nic);
         match fs::read_to_string(&switch) {
             Ok(state) if state.trim() == "0" => match fs::write(&switch, "1") {
                 Ok(()) => Self { switch: Some(switch) },
@@ -30,6 +30,20 @@ impl Muted {
             _ => Self { switch: None },
         }
     }
+
+    /// The port on which somebody else turned it off.
+    pub(crate) fn done_to(nic: &Nic) -> Self {
+        Self { switch: Some(switch(nic)) }
+    }
+
+    /// Leaves it as it is; whether anything was changed.
+    pub(crate) fn keep(mut self) -> bool {
+        self.switch.take().is_some()
+    }
+}
+
+fn switch(nic: &Nic) -> PathBuf {
+    PathBuf::from(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", nic.name()))
 }
 
 impl Drop for Muted {

@@ -1,11 +1,16 @@
 //! How many queues a port has.
 
+use std::time::{Duration, Instant};
+
 use rustix::io::Errno;
 
 use super::sys::ChannelsCommand;
 use super::{Nic, NicError, Operation, log_failure};
 
 pub use super::sys::Channels;
+
+/// How long a queue that is to go is waited for: the kernel gives it up some time after its AF_XDP socket was closed.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Channels {
     /// The queues that receive: an AF_XDP socket is bound to each of them.
@@ -100,8 +105,27 @@ impl QueueCount {
         self.undo()
     }
 
+    /// The port whose channels somebody else changed from `before`.
+    pub(crate) fn done_to(nic: &Nic, before: Channels) -> Self {
+        Self { nic: nic.clone(), before: Some(before) }
+    }
+
+    /// Leaves them as they are; what they were, if they were changed.
+    pub(crate) fn keep(mut self) -> Option<Channels> {
+        self.before.take()
+    }
+
     fn undo(&mut self) -> Result<(), NicError> {
-        self.before.take().map_or(Ok(()), |before| self.nic.set_channels(before))
+        let Some(before) = self.before.take() else { return Ok(()) };
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.nic.set_channels(before) {
+                Err(error) if error.errno() == Some(Errno::INVAL) && Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                answer => return answer,
+            }
+        }
     }
 }
 

@@ -4,8 +4,11 @@ use super::sys::SetFlags;
 use super::{IFF_UP, Nic, NicError, Operation, log_failure};
 
 impl Nic {
-    /// Changes the administrative state; the other flags stay as they are.
-    fn set_up(&self, up: bool) -> Result<(), NicError> {
+    /// Brings the interface up, or takes it down; its other flags stay as they are.
+    ///
+    /// # Errors
+    /// [`NicError::Refused`]: no permission (CAP_NET_ADMIN), the driver cannot start it, or the interface is gone.
+    pub fn set_up(&self, up: bool) -> Result<(), NicError> {
         let others = self.flags()? & !IFF_UP;
         let (operation, flags) =
             if up { (Operation::BringUp, others | IFF_UP) } else { (Operation::TakeDown, others) };
@@ -46,6 +49,16 @@ impl Raised {
     /// [`NicError::Refused`]: no permission, or the interface is gone.
     pub fn restore(mut self) -> Result<(), NicError> {
         self.undo()
+    }
+
+    /// The port that somebody else brought up.
+    pub(crate) fn done_to(nic: &Nic) -> Self {
+        Self { nic: nic.clone(), was_down: true }
+    }
+
+    /// Leaves it as it is; whether anything was changed.
+    pub(crate) fn keep(mut self) -> bool {
+        std::mem::take(&mut self.was_down)
     }
 
     fn undo(&mut self) -> Result<(), NicError> {

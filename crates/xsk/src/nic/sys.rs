@@ -231,7 +231,7 @@ impl GetLink {
 
 /// The body of `struct ethtool_channels` (linux/ethtool.h): how many queues, each with an interrupt of its
 /// own, an interface has and may have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C)]
 pub struct Channels {
     /// The most channels that only receive.

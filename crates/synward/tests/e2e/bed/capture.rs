@@ -22,7 +22,7 @@ impl Capture {
         let mut program = Command::new("ip")
             .args(["netns", "exec", namespace.name(), "tcpdump", "-i", device])
             // A buffer for thousands of frames, each of which is handed over at once and without an end cut off.
-            .args(["-Q", "in", "-U", "--immediate-mode", "-s", "4096", "-B", "32768", "-w", "-"])
+            .args(["-Q", "in", "-U", "--immediate-mode", "-s", "16384", "-B", "32768", "-w", "-"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

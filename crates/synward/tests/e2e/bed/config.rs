@@ -36,6 +36,18 @@ impl Config {
         self
     }
 
+    /// With one more line in `[control]`.
+    pub(crate) fn control(mut self, line: &str) -> Self {
+        self.rest = self.rest.replacen('\n', &format!("\n{line}\n"), 1);
+        self
+    }
+
+    /// With the control socket at a path.
+    pub(crate) fn socket(mut self, file: &str) -> Self {
+        self.rest = self.rest.replace("control.sock", file);
+        self
+    }
+
     /// With one more line in `[bridge]`.
     pub(crate) fn bridge(mut self, line: &str) -> Self {
         writeln!(self.bridge, "{line}").unwrap();

@@ -62,7 +62,7 @@ impl End {
 }
 
 /// A packet socket that sends through the interface, and receives nothing.
-fn packet_socket() -> OwnedFd {
+pub(crate) fn packet_socket() -> OwnedFd {
     let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None).unwrap();
     let interface = getifaddrs().unwrap().filter(|interface| interface.interface_name == DEVICE);
     let address = interface.filter_map(|interface| interface.address);

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) use capture::Records;
 pub(crate) use command::{attempt, run};
 pub(crate) use config::Config;
-pub(crate) use end::{DEVICE, End};
+pub(crate) use end::{DEVICE, End, packet_socket};
 pub(crate) use metrics::Metrics;
 pub(crate) use namespace::Namespace;
 pub(crate) use program::{Program, SYNWARD};
@@ -86,6 +86,22 @@ pub(crate) struct Bed {
     folder: Folder,
 }
 
+/// A bpffs of a bed's own, unmounted when this is dropped: what is pinned in it goes too.
+pub(crate) struct BpfFs(PathBuf);
+
+impl BpfFs {
+    /// The folder that it is mounted on.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for BpfFs {
+    fn drop(&mut self) {
+        attempt(&format!("umount {}", self.0.display()));
+    }
+}
+
 impl Bed {
     pub(crate) fn new() -> Self {
         Self::with(Layout::default())
@@ -120,6 +136,14 @@ impl Bed {
     /// A folder for the configuration and what else the test needs.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0
+    }
+
+    /// A bpffs in its folder. `ip netns exec` hides that of the machine.
+    pub(crate) fn bpffs(&self) -> BpfFs {
+        let path = self.folder().join("bpf");
+        fs::create_dir(&path).unwrap();
+        run(&format!("mount -t bpf bpf {}", path.display()));
+        BpfFs(path)
     }
 
     /// Starts the program, and waits until frames can cross.
