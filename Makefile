@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(abspath $(target))/tools/bin:$(PATH)
 cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-zerocopy clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,12 @@ test-tables-short: export CARGO_PROFILE_BENCH_LTO = off
 test-tables-short: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 4
 test-tables-short: ## the same at one million prefixes
 	cargo test --profile bench --locked --package synward-bench --test millions -- --ignored --test-threads=1 one_million
+
+# The program as the other suites have built it.
+test-zerocopy: ## Synward in zero-copy mode on virtio_net and igb, in an emulated machine (under 10 minutes; KERNEL=6.18 for another kernel)
+	scripts/setup zerocopy
+	cargo build --locked --package synward
+	scripts/zerocopy $(target)/debug/synward
 
 clean: ## removes all that was built
 	cargo clean

@@ -158,7 +158,7 @@ fn without_a_bpffs_the_end_of_the_program_is_told_as_the_end_of_the_wire() {
     let log = wire.program.log();
     assert!(log.contains("no bpffs is mounted at /sys/fs/bpf"), "{log}");
     // It still holds the wire while the program hangs.
-    wire.program.signal(Signal::SIGSTOP);
+    wire.program.halt();
     thread::sleep(STALE);
     crosses(&bed);
     wire.program.signal(Signal::SIGCONT);
@@ -174,7 +174,7 @@ fn a_program_that_hangs_is_bypassed_and_what_waited_in_its_rings_is_not_sent_lat
         let wire = bed.start(&config(&bpffs, on_failure));
         judges(&wire);
         let before = without_worker(&wire)[place];
-        wire.program.signal(Signal::SIGSTOP);
+        wire.program.halt();
         // These come before anyone can know, and wait in the rings.
         let early = arrivals(&bed, Side::Outside, &frames());
         assert!(early.is_empty(), "{on_failure}: {} frames passed", early.len());

@@ -19,10 +19,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use capture::Records;
+pub(crate) use capture::{Capture, Records};
 pub(crate) use command::{attempt, run};
 pub(crate) use config::Config;
-pub(crate) use end::{DEVICE, End, packet_socket};
+#[allow(unused_imports, reason = "the faults use it")]
+pub(crate) use end::packet_socket;
+pub(crate) use end::{DEVICE, End};
 pub(crate) use metrics::Metrics;
 pub(crate) use namespace::Namespace;
 pub(crate) use program::{Program, SYNWARD};
