@@ -7,7 +7,7 @@ cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak soak-short clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,12 @@ test-tables-short: export CARGO_PROFILE_BENCH_LTO = off
 test-tables-short: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 4
 test-tables-short: ## the same at one million prefixes
 	cargo test --profile bench --locked --package synward-bench --test millions -- --ignored --test-threads=1 one_million
+
+# The program as the other suites have built it.
+test-zerocopy: ## Synward in zero-copy mode on virtio_net and igb, in an emulated machine (under 10 minutes; KERNEL=6.18 for another kernel)
+	scripts/setup zerocopy
+	cargo build --locked --package synward
+	scripts/zerocopy $(target)/debug/synward
 
 # The feature lets a worker be made to panic. Without link-time optimisation, which trebles the time of the build.
 faults := --locked --package synward --features fault-injection --test faults

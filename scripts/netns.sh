@@ -2,12 +2,13 @@
 # Hosts made of network namespaces, and cables made of veth pairs between them. A script sources this, calls `hosts` once,
 # and leaves nothing behind however it ends: its processes are ended by pid, its namespaces and its folder are removed.
 
-# hosts PREFIX NAME...: one namespace a name, called PREFIX-PID-NAME. Sets $folder, a temporary folder of the script's own.
+# hosts PREFIX NAME...: one namespace a name, called PREFIX-PID-NAME. Sets $folder, a temporary folder of the script's own. What is written
+# into $on_exit is run before the folder is removed.
 hosts() {
     [[ $(id -u) == 0 ]] || { echo "$0: needs root, for network namespaces" >&2 && exit 1; }
     prefix=$1-$$
     host_names=("${@:2}")
-    jobs=()
+    jobs=() on_exit=
     folder=$(mktemp --directory --tmpdir "$prefix.XXXXXX")
     trap leave_nothing EXIT
     trap 'exit 130' INT
@@ -84,6 +85,7 @@ leave_nothing() {
         for pid in $(ip netns pids "$prefix-$name" 2>/dev/null); do kill -KILL "$pid"; done
         ip netns delete "$prefix-$name" 2>/dev/null
     done
+    $on_exit
     rm -rf "$folder"
     exit "$status"
 }

@@ -10,7 +10,7 @@ use core_affinity::CoreId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use synward_bridge::{Publisher, events};
 use synward_policy::{BanKeeper, Bridge, ListNames, OnFailure, Snapshot, Xdp};
-use synward_xsk::{Fallback, Opened, Ports, Setup, XdpMode, XdpRequest};
+use synward_xsk::{Fallback, Opened, PortMonitor, Ports, Setup, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
 use crate::control::view::{RulesView, View, WorkerView};
@@ -45,6 +45,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     keep_to(&spared);
     tell_modes(&view.ports, &config.bridge);
     tell_fallback(crew.leaves_the_wire_held(), &config.bridge);
+    tell_weak_fallback(&view.ports, config.bridge.on_failure);
     let held = crew.leaves_the_wire_held().then_some(config.bridge.on_failure);
     view.set_hardening(harden::control(&config));
     let more_threads = spared.len().saturating_sub(1);
@@ -100,7 +101,7 @@ fn request(xdp: Xdp) -> XdpRequest {
     }
 }
 
-fn tell_modes(monitors: &[synward_xsk::PortMonitor; 2], bridge: &synward_policy::Bridge) {
+fn tell_modes(monitors: &[PortMonitor; 2], bridge: &synward_policy::Bridge) {
     for monitor in monitors {
         for queue in &monitor.queues {
             tracing::info!(port = monitor.nic.name(), queue = queue.queue, xdp = queue.mode.name(), "bound");
@@ -117,8 +118,25 @@ fn tell_fallback(is_held: bool, bridge: &Bridge) {
     } else {
         let bpffs = bpffs.display();
         tracing::warn!(
-            "no bpffs is mounted at {bpffs}: the kernel holds the wire while workers hang, but when this process ends the wire is cut; \
+            "no bpffs is mounted at {bpffs}, or none that can be used: the kernel holds the wire while workers hang, but when this process ends the wire is cut; \
              mount one (mount -t bpf bpf {bpffs}), or name another in [bridge] bpffs"
+        );
+    }
+}
+
+/// Says which ports cannot keep what fail-open promises. virtio_net needs room before a frame for a header of its own, and the kernel gives
+/// a frame from a zero-copy buffer none (`xdp_convert_zc_to_xdp_frame`, net/core/xdp.c of Linux 7.3).
+fn tell_weak_fallback(monitors: &[PortMonitor; 2], on_failure: OnFailure) {
+    let is_weak = |monitor: &&PortMonitor| {
+        let zero_copy = monitor.queues.iter().any(|queue| queue.mode == XdpMode::ZeroCopy);
+        zero_copy && monitor.nic.driver().as_deref() == Some("virtio_net")
+    };
+    if on_failure == OnFailure::Open
+        && let Some(monitor) = monitors.iter().find(is_weak)
+    {
+        tracing::warn!(
+            port = monitor.nic.name(),
+            "virtio_net in zero-copy mode cannot forward for a worker that hangs, only for one that has ended; with xdp = \"copy\" it can"
         );
     }
 }

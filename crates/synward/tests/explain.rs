@@ -80,6 +80,21 @@ fn short(answer: &Value) -> Vec<String> {
 }
 
 #[test]
+fn an_address_of_a_network_to_protect_is_named_as_that() {
+    let folder = Folder::new("protect");
+    let file = folder.0.join("synward.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("mode = 'enforce'\n[[", "mode = 'enforce'\nprotect = ['10.0.0.0/8']\n[["))
+        .unwrap();
+    let note = |address: &str| {
+        let said = folder.json(address);
+        said["answers"][0]["note"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(note("10.1.2.3").contains("count as spoofed_source"));
+    assert!(note("11.1.2.3").contains("no list of addresses decides alone"));
+}
+
+#[test]
 fn an_address_is_explained_as_source_and_as_destination() {
     let folder = Folder::new("address");
     let said = folder.json("192.0.2.9");

@@ -123,7 +123,8 @@ fn behind_length(length: usize, rest: &[u8]) -> Located<'_> {
     located.noting(Oddity::LlcSnap)
 }
 
-/// PPPoE (RFC 2516 section 4), then the PPP protocol, which the length counts in.
+/// PPPoE (RFC 2516 section 4), then the PPP protocol, which the length counts in. The protocol is an odd number, with an even
+/// upper byte, and one of 0 may be left out (RFC 1661 section 6.5): hosts take that whether it was agreed on or not.
 ///
 /// ```text
 ///  0              1      2            4        6          8
@@ -132,14 +133,17 @@ fn behind_length(length: usize, rest: &[u8]) -> Located<'_> {
 /// +--------------+------+------------+--------+----------+-----
 /// ```
 fn behind_pppoe(rest: &[u8]) -> Located<'_> {
-    let Some((&[_, _, _, _, length_high, length_low, high, low], rest)) = rest.split_first_chunk() else {
+    let Some((&[_, _, _, _, length_high, length_low, high, low], _)) = rest.split_first_chunk() else {
         return Located::Odd(Oddity::Runt);
     };
-    let length = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let is_compressed = high & 1 != 0;
+    let (protocol, start) =
+        if is_compressed { (u16::from(high), 7) } else { (u16::from_be_bytes([high, low]), 8) };
+    let end = 6 + usize::from(u16::from_be_bytes([length_high, length_low]));
     // A length that cannot be right must not hide the addresses: then the IP header alone says where the
     // packet ends.
-    let packet = length.checked_sub(2).and_then(|length| rest.get(..length)).unwrap_or(rest);
-    match u16::from_be_bytes([high, low]) {
+    let packet = rest.get(start..end).or(rest.get(start..)).unwrap_or_default();
+    match protocol {
         ppp::IPV4 => ipv4::locate(packet),
         ppp::IPV6 => ipv6::locate(packet),
         _ => Located::NotIp,

@@ -93,11 +93,10 @@ pub(crate) fn is_consistent(bytes: &[u8], beyond: usize) -> bool {
 #[cold]
 fn damaged<'a>(packet: &mut Packet<'a>, bytes: &'a [u8], total_len: usize) -> &'a [u8] {
     let sane = bytes.first().is_some_and(|first| SANE_FIRST_BYTES.contains(first));
-    let payload = bytes.get(usize::from(packet.header_len)..);
-    match (payload, total_len.checked_sub(bytes.len())) {
-        (Some(payload), Some(beyond)) if sane => {
+    match total_len.checked_sub(bytes.len()) {
+        Some(beyond) if sane && total_len >= usize::from(packet.header_len) => {
             packet.beyond = beyond;
-            payload
+            bytes.get(usize::from(packet.header_len)..).unwrap_or_default()
         }
         _ => {
             packet.note(Oddity::TruncatedIp);

@@ -77,7 +77,7 @@ impl<'a> Tunnel<'a> {
             Kind::Vxlan => behind_vxlan(self.content, self.beyond),
             Kind::Geneve | Kind::LaterFragment => return None,
         };
-        Some(if self.is_whole { located.within(self.beyond) } else { in_first_fragment(located) })
+        Some(if self.is_whole { located.within(self.beyond) } else { in_first_fragment(located.within(0)) })
     }
 }
 
@@ -85,8 +85,8 @@ impl<'a> Tunnel<'a> {
 fn in_first_fragment(located: Located<'_>) -> Located<'_> {
     match located {
         Located::Odd(Oddity::Runt | Oddity::TruncatedIp) => Located::Odd(Oddity::TinyFragment),
-        Located::Packet(packet) if packet.beyond > 0 => {
-            Located::Packet(Packet { odd: packet.odd.max(oddity_of_start(&packet)), ..packet })
+        Located::Packet(packet) if packet.odd == Some(Oddity::TruncatedIp) => {
+            Located::Packet(Packet { odd: oddity_of_start(&packet), ..packet })
         }
         located => located,
     }

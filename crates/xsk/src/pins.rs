@@ -31,17 +31,21 @@ pub(crate) struct Pins {
 }
 
 impl Pins {
-    /// Takes the folder of a port, or makes it. `None` where no bpffs is mounted.
+    /// Takes the folder of a port, or makes it. `None` where no bpffs is mounted, or one in which no folder can be made, which is logged: a
+    /// wire that ends with the process is better than none.
     ///
     /// # Errors
-    /// When another process has it and does not leave, or the folder cannot be made.
+    /// When another process has it and does not leave, or the folder cannot be locked.
     pub(crate) fn take(bpffs: &Path, port: &str) -> Result<Option<Self>, OpenError> {
         if !is_bpffs(bpffs) {
             return Ok(None);
         }
         let folder = folder(bpffs, port);
         let refused = |error| OpenError::Pins { folder: folder.clone(), error };
-        fs::create_dir_all(&folder).map_err(refused)?;
+        if let Err(error) = fs::create_dir_all(&folder) {
+            tracing::warn!(folder = %folder.display(), %error, "cannot be made");
+            return Ok(None);
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let lock = openat(CWD, &folder, flags, Mode::empty()).map_err(|error| refused(error.into()))?;
         let patience = Instant::now() + PATIENCE;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use etherparse::IpNumber;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -125,6 +126,29 @@ fn each_drop_is_one_line_that_says_all() {
     let metrics = wire.metrics();
     assert_eq!(metrics.get("synward_events_total", &[]), before as u64);
     assert_eq!(metrics.get("synward_events_lost_total", &[]), 0);
+    wire.stop();
+}
+
+#[test]
+fn what_is_in_a_tunnel_is_told_beside_its_outer_header() {
+    let bed = Bed::new();
+    let lists = |config: Config| {
+        config.block("blocked", "203.0.113.0/24\n").block_syns("scanners", "1024:::\n").events(1000)
+    };
+    let wire = bed.start(&lists(Config::enforce().bridge("tunnels = \"inner\"")));
+    let outer = Flow::new("198.51.100.7", "192.0.2.2");
+    let in_gre = |frame: &[u8]| outer.frame(IpNumber(47), &[&[0, 0, 8, 0], &frame[14..]].concat());
+    let blocked = told(&wire, Side::Outside, in_gre(&Flow::new("203.0.113.66", "192.0.2.9").ping()));
+    let expected = json!({
+        "port": "outside", "verdict": "drop", "reason": "block_list", "list": "blocked", "entry": "203.0.113.0/24",
+        "line": 1, "source": "198.51.100.7", "destination": "192.0.2.2", "protocol": 47,
+        "inner": { "source": "203.0.113.66", "destination": "192.0.2.9", "protocol": 1 },
+    });
+    assert_eq!(blocked, expected);
+    let scanner = Flow::new("198.51.100.8", "192.0.2.9").tcp(&Segment::MASSCAN);
+    let scan = told(&wire, Side::Outside, in_gre(&scanner));
+    assert_eq!((&scan["reason"], &scan["entry"]), (&json!("fingerprint_block"), &json!("1024:::")));
+    assert_eq!((&scan["muonfp"], &scan["inner"]["source_port"]), (&json!("1024:::"), &json!(40000)));
     wire.stop();
 }
 

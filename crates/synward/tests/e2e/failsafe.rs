@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::bed::{
-    Bed, BpfFs, Case, Config, DEVICE, Fate, PORTS, Program, SYNWARD, Side, Wire, attempt, eventually,
+    Bed, BpfFs, Case, Config, DEVICE, Fate, Layout, PORTS, Program, SYNWARD, Side, Wire, attempt, eventually,
 };
 use crate::frames::{Flow, Segment, VLAN, arp, ethernet, ethernet_to, noise, tagged};
 
@@ -158,11 +158,24 @@ fn without_a_bpffs_the_end_of_the_program_is_told_as_the_end_of_the_wire() {
     let log = wire.program.log();
     assert!(log.contains("no bpffs is mounted at /sys/fs/bpf"), "{log}");
     // It still holds the wire while the program hangs.
-    wire.program.signal(Signal::SIGSTOP);
+    wire.program.halt();
     thread::sleep(STALE);
     crosses(&bed);
     wire.program.signal(Signal::SIGCONT);
     kill(wire);
+    is_cut(&bed);
+}
+
+#[test]
+fn a_bpffs_that_cannot_be_written_to_is_told_and_done_without() {
+    let bed = bed();
+    let bpffs = bed.bpffs();
+    attempt(&format!("mount -o remount,ro,bind {0}", bpffs.path().display()));
+    let wire = bed.start(&config(&bpffs, "open"));
+    let log = wire.program.log();
+    assert!(log.contains("cannot be made") && log.contains("or none that can be used"), "{log}");
+    judges(&wire);
+    wire.stop();
     is_cut(&bed);
 }
 
@@ -174,7 +187,7 @@ fn a_program_that_hangs_is_bypassed_and_what_waited_in_its_rings_is_not_sent_lat
         let wire = bed.start(&config(&bpffs, on_failure));
         judges(&wire);
         let before = without_worker(&wire)[place];
-        wire.program.signal(Signal::SIGSTOP);
+        wire.program.halt();
         // These come before anyone can know, and wait in the rings.
         let early = arrivals(&bed, Side::Outside, &frames());
         assert!(early.is_empty(), "{on_failure}: {} frames passed", early.len());
@@ -194,6 +207,34 @@ fn a_program_that_hangs_is_bypassed_and_what_waited_in_its_rings_is_not_sent_lat
         wire.stop();
         release(&bed);
     }
+}
+
+#[test]
+fn a_worker_that_has_taken_nothing_yet_is_tried_with_few_frames_and_the_others_pass() {
+    const PROBES: u64 = 256;
+    let bed = Bed::with(Layout { queues: 1, ..Layout::default() });
+    for end in [&bed.outside, &bed.inside] {
+        end.namespace.run(&format!("ethtool -K {DEVICE} gro on"));
+    }
+    let bpffs = bed.bpffs();
+    let wire = bed.start(&config(&bpffs, "open").bridge("stale_after = \"10s\""));
+    // Its heart beats, as far as the kernel knows, but it takes nothing: as with a driver that does not deliver yet.
+    wire.program.halt();
+    let frames: Vec<_> = (0..400).map(|_| Flow::new("198.51.100.7", HOST).udp(&noise(100))).collect();
+    let past = arrivals(&bed, Side::Outside, &frames);
+    assert_eq!(past, frames[PROBES as usize..], "what was not risked passes, in order");
+    wire.program.signal(Signal::SIGCONT);
+    // What was risked is not lost, for it was delivered.
+    let arrived = bed.inside.arrived();
+    let look = || (arrived.count() as u64 == PROBES).then_some(());
+    eventually("the frames that were risked", look, || arrived.count().to_string());
+    assert_eq!(arrived.take(), frames[..PROBES as usize]);
+    let before = without_worker(&wire);
+    assert_eq!(before, [400 - PROBES, 0, 0]);
+    // From here on the worker has the wire.
+    judges(&wire);
+    assert_eq!(without_worker(&wire), before);
+    wire.stop();
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn has_link(bed: &Bed, side: Side) -> bool {
 fn sees(bed: &Bed, side: Side, link: bool) -> Duration {
     let began = Instant::now();
     let look = || (has_link(bed, side) == link).then_some(());
-    eventually(&format!("the {} host to see link {link}", side.name()), look, || String::new());
+    eventually(&format!("the {} host to see link {link}", side.name()), look, String::new);
     began.elapsed()
 }
 

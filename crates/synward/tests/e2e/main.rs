@@ -12,6 +12,7 @@
 
 mod bans;
 mod bed;
+mod evasion;
 mod events;
 mod failsafe;
 mod forwarding;
@@ -23,5 +24,6 @@ mod link;
 mod listen;
 mod load;
 mod observe;
+mod odd;
 mod reload;
 mod verdicts;

@@ -221,7 +221,7 @@ fn status_says_what_the_metrics_say() {
     let text = run(&format!("{SYNWARD} status -c {}", bed.folder().join("synward.toml").display()));
     for words in [
         "mode enforce",
-        "outside  outside0: link up, 6 frames in",
+        "outside  outside0: link up, MTU 1500, 6 frames in",
         "block_list: 2 dropped",
         "scanners: 2 entries, 1 hits",
     ] {

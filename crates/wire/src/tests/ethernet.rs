@@ -166,6 +166,17 @@ fn pppoe_carries_both_versions_and_control() {
 }
 
 #[test]
+fn a_compressed_protocol_of_ppp_hides_nothing() {
+    for (protocol, packet) in [(0x21, syn4()), (0x57, syn6())] {
+        let payload = [&[protocol], &*packet].concat();
+        for length in [packet.len() + 1, 0, 1400] {
+            let header = [&[0x11, 0, 0, 9], &u16::try_from(length).unwrap().to_be_bytes()[..]].concat();
+            assert_plain_syn(&ethernet(PPPOE_SESSION, &[&header[..], &payload].concat()));
+        }
+    }
+}
+
+#[test]
 fn pppoe_bounds_the_packet_unless_it_cannot_be_right() {
     assert_eq!(odd(&pppoe(syn4().len() + 1, 0x0021, &syn4())), Some(Oddity::TruncatedIp));
     assert_plain_syn(&pppoe(1, 0x0021, &syn4()));

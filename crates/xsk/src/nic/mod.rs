@@ -77,6 +77,13 @@ impl Nic {
         netdevice::index_to_name(&self.control, self.index).ok()
     }
 
+    /// The name of the driver of a card (in /sys/class/net); none of a virtual interface.
+    #[must_use]
+    pub fn driver(&self) -> Option<String> {
+        let driver = std::fs::read_link(format!("/sys/class/net/{}/device/driver", self.name)).ok()?;
+        Some(driver.file_name()?.to_string_lossy().into_owned())
+    }
+
     /// The interface index, unique in its network namespace: two names of one interface share it.
     #[must_use]
     pub fn index(&self) -> u32 {

@@ -19,10 +19,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use capture::Records;
+pub(crate) use capture::{Capture, Records};
 pub(crate) use command::{attempt, run};
 pub(crate) use config::Config;
-pub(crate) use end::{DEVICE, End, packet_socket};
+#[allow(unused_imports, reason = "the faults use it")]
+pub(crate) use end::packet_socket;
+pub(crate) use end::{DEVICE, End};
 pub(crate) use metrics::Metrics;
 pub(crate) use namespace::Namespace;
 pub(crate) use program::{Program, SYNWARD};
@@ -134,6 +136,7 @@ impl Bed {
     }
 
     /// All four interfaces, each with its namespace.
+    #[allow(dead_code, reason = "the faults use it")]
     pub(crate) fn interfaces(&self) -> [(&Namespace, &'static str); 4] {
         let [outside, inside] = PORTS.map(|port| (&self.wire, port));
         [outside, inside, (&self.outside.namespace, DEVICE), (&self.inside.namespace, DEVICE)]

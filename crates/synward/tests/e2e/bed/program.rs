@@ -1,5 +1,6 @@
 //! The program under test, as a process.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -59,6 +60,17 @@ impl Program {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Sends SIGSTOP, and waits until every thread has stopped.
+    pub(crate) fn halt(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let tasks = || fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // The state is the first letter behind the name in parentheses (proc_pid_stat(5)).
+        let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+        let look = || tasks().all(|task| stopped(stat(task.unwrap()))).then_some(());
+        eventually("all threads to stop", look, || self.log());
     }
 
     /// Waits for its end, and answers how it ended and all that it logged.
