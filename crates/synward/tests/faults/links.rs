@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::bed::{DEVICE, Namespace, PORTS, attempt};
 use crate::sender::clock;
-use crate::stage::{Situation, Stage, WATCH, lower_channels, perform, raise_channels};
+use crate::stage::{Situation, Stage, WATCH, perform, raise_channels};
 use crate::table::{Outcome, Row, Target};
 
 /// How long a link is down.
@@ -32,7 +32,11 @@ pub(crate) fn rows() -> Vec<Row> {
         row("outside port down and up", since_up, |stage, _| flap(stage, &stage.bed.wire, PORTS[0])),
         row("MTU changes, to 1400 and back", two, mtu),
         row("fewer channels are asked for", two, fewer_channels),
-        row("more channels, and back", Situation { channels: 4, ..two }, more_channels),
+        row(
+            "more channels: the process ends, and starts again",
+            Situation { channels: 4, ..two },
+            more_channels,
+        ),
     ]
 }
 
@@ -62,15 +66,15 @@ fn fewer_channels(stage: &mut Stage<'_>, outcome: &mut Outcome) {
     thread::sleep(WATCH);
 }
 
-/// Frames come in on queues that have no worker, too.
+/// The program ends, for some queues have no worker, and is started again by its supervisor. veth runs no XDP program on the
+/// new queues until then.
 fn more_channels(stage: &mut Stage<'_>, outcome: &mut Outcome) {
-    raise_channels(stage.bed, stage.situation.channels);
-    thread::sleep(WATCH);
-    outcome.note(
-        "veth runs no XDP program on queues that it gets while one is attached: what comes in on them is lost, as it is on a bare XDP \
-         redirect"
-            .to_owned(),
-    );
-    lower_channels(stage.bed, stage.situation.queues);
+    let queues = stage.situation.channels;
+    raise_channels(stage.bed, queues);
+    stage.meter.attach_again([&stage.bed.outside.namespace, &stage.bed.inside.namespace]);
+    let (status, log) = stage.bury();
+    outcome.check(!status.success() && log.contains("queues now"), || format!("{status}: {log}"));
+    stage.situation.queues = queues;
+    stage.start("");
     thread::sleep(WATCH);
 }

@@ -120,10 +120,26 @@ fn head() -> String {
     let model = model.trim_matches([' ', '\t', ':']);
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load = load.split(' ').nth(2).unwrap_or_default();
     let date = jiff::Timestamp::now().strftime("%F");
     format!(
-        "# Faults, and what they cost\n\nMeasured by `make test-faults` on {date}: {model}, {cores} cores, Linux {}, \
-         over veth in network namespaces.\n",
+        "# Faults, and what they cost\n\nMeasured by `make test-faults` on {date}: {model}, {cores} cores, Linux {}, over veth in \
+         network namespaces, in copy mode; the load of the machine over the last 15 minutes was {load}.\n\n{HOW}",
         kernel.trim(),
     )
 }
+
+/// How to read the table.
+const HOW: &str = "\
+* Numbered frames of 60 bytes leave the outside host by the clock, from a core that the sender has for itself. An XDP program on the inside host notes \
+  when each arrives, and how often. The workers run at real-time priority, as on a box that does nothing else.
+* **measured** is the longest time for which no frame of some flow came through, by when the lost were sent; in `closed`, where nothing passes, how \
+  long it took until none did; for links, how long it took from the link up until the first frame. The median comes first, then all runs.
+* **lost** counts everything from the first frame to the last, of all runs: median [least-most]. **Late** is a frame that took more than 250 ms, \
+  out of order one that was overtaken by a later one of its flow (RFC 4737).
+* **by workers** is what the workers counted as received from outside, up to the last scrape of each process; **past them** what the shim sent past them. \
+  After each fault, 2000 more frames must cross, all by the workers, none past them, and no blocked SYN may; in `closed`, none ever.
+* A run is void, and made again, when the sender could not keep pace while frames were lost. A row that misses is measured twice more: the machine is shared. \
+  A time is met by the median; `0 lost` by all runs, of which one of five may be put down to the machine.
+";

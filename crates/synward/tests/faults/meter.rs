@@ -37,11 +37,15 @@ impl<'a> Meter<'a> {
     /// Puts the instrument on the interfaces of both hosts.
     pub(crate) fn between(outside: &'a Namespace, inside: &Namespace) -> Self {
         let mut kernel = Kernel::load();
-        for host in [outside, inside] {
-            kernel.attach(host, DEVICE, "sink");
-        }
+        attach(&mut kernel, [outside, inside]);
         let flows = (1..=FLOWS as u32).map(|n| (0, template(flow(n)))).collect();
         Self { kernel, outside, flows, next: 0 }
+    }
+
+    /// Attaches the instrument anew: veth runs no XDP program on queues that it got while one was attached.
+    pub(crate) fn attach_again(&mut self, hosts: [&Namespace; 2]) {
+        self.kernel.detach();
+        attach(&mut self.kernel, hosts);
     }
 
     /// Chooses as many flows of each queue. On the way are workers, which keep a frame on its queue.
@@ -106,6 +110,12 @@ impl<'a> Meter<'a> {
     /// Blocked SYNs that arrived since the instrument was made.
     pub(crate) fn hostile(&self) -> Hostile {
         self.kernel.hostile()
+    }
+}
+
+fn attach(kernel: &mut Kernel, hosts: [&Namespace; 2]) {
+    for host in hosts {
+        kernel.attach(host, DEVICE, "sink");
     }
 }
 

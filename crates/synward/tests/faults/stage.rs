@@ -123,7 +123,7 @@ pub(crate) fn raise_channels(bed: &Bed, queues: u32) {
 }
 
 /// Gives all interfaces of a bed so many queues, fewer than before.
-pub(crate) fn lower_channels(bed: &Bed, queues: u32) {
+fn lower_channels(bed: &Bed, queues: u32) {
     [TX, RX].iter().for_each(|kind| set_channels(bed, kind, queues));
 }
 
