@@ -16,9 +16,15 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, statfs};
 use rustix::io::Errno;
 
 use crate::error::OpenError;
+use crate::nic::Nic;
+use crate::shim;
 
 /// BPF_FS_MAGIC (linux/magic.h).
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+
+/// The folder of all ports in a bpffs, and the name of the pinned link in that of a port.
+const FOLDER: &str = "synward";
+const LINK: &str = "link";
 
 /// How long another process may take to leave: one that was told to end brings to its end what is in its rings.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,7 +46,7 @@ impl Pins {
         if !is_bpffs(bpffs) {
             return Ok(None);
         }
-        let folder = folder(bpffs, port);
+        let folder = find_folder(bpffs, port);
         let refused = |error| OpenError::Pins { folder: folder.clone(), error };
         if let Err(error) = fs::create_dir_all(&folder) {
             tracing::warn!(folder = %folder.display(), %error, "cannot be made");
@@ -63,7 +69,7 @@ impl Pins {
 
     /// The folder of a port, if it has one; see [`Pins::take`].
     pub(crate) fn existing(bpffs: &Path, port: &str) -> Result<Option<Self>, OpenError> {
-        if folder(bpffs, port).is_dir() { Self::take(bpffs, port) } else { Ok(None) }
+        if find_folder(bpffs, port).is_dir() { Self::take(bpffs, port) } else { Ok(None) }
     }
 
     /// Where a map of this name is pinned.
@@ -73,7 +79,7 @@ impl Pins {
 
     /// Where the link is pinned.
     pub(crate) fn link(&self) -> PathBuf {
-        self.path("link")
+        self.path(LINK)
     }
 
     /// Whether a program is on the port through this folder.
@@ -114,9 +120,17 @@ impl Pins {
     }
 }
 
+/// The folder of a port: that of the shim which is on it, though it may have had another name then; else the one of its name.
+fn find_folder(bpffs: &Path, port: &str) -> PathBuf {
+    let index = Nic::open(port).map(|nic| nic.index()).ok();
+    let holds = |folder: &PathBuf| index.is_some() && shim::pinned_interface(&folder.join(LINK)) == index;
+    let folders = fs::read_dir(bpffs.join(FOLDER)).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.into_iter().find(holds).unwrap_or_else(|| folder(bpffs, port))
+}
+
 /// A bpffs has no names with dots, which the names of interfaces may have.
 fn folder(bpffs: &Path, port: &str) -> PathBuf {
-    bpffs.join("synward").join(port.replace('.', "_"))
+    bpffs.join(FOLDER).join(port.replace('.', "_"))
 }
 
 fn is_bpffs(path: &Path) -> bool {

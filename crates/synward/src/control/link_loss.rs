@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
-/// How long a port may take to get its link after it was brought up: several seconds, where speed is negotiated over copper.
+/// How long a port may take to get its link after it was brought up: several seconds, where speed is negotiated over copper. Twice as long
+/// each time that this was not enough, up to the longest: links that are slower than it would take turns in keeping each other down.
 const SETTLING: Duration = Duration::from_secs(6);
+const LONGEST_SETTLING: Duration = Duration::from_secs(96);
 
 /// How long a link must be there before it counts: one that comes and goes is passed on as one loss.
 const STEADY: Duration = Duration::from_secs(1);
@@ -32,7 +34,9 @@ pub(crate) enum Deed {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LinkLoss {
     state: State,
-    /// By port: how long to wait for its link.
+    /// How long a port is waited for that is brought up now.
+    patience: Duration,
+    /// By port: until when its link is waited for.
     settled: [Duration; 2],
     /// By port: since when it has its link.
     linked: [Option<Duration>; 2],
@@ -44,6 +48,8 @@ enum State {
     Passing,
     /// This port is held down, because the other has no link.
     Holding(usize),
+    /// This port is to come up again.
+    Raising(usize),
     /// An administrator has brought up the port that was held down. So it stays until both have their links.
     Overruled,
 }
@@ -51,13 +57,14 @@ enum State {
 impl LinkLoss {
     /// Begins with two ports that were just brought up.
     pub(crate) fn new(now: Duration) -> Self {
-        Self { state: State::Passing, settled: [now + SETTLING; 2], linked: [None; 2] }
+        let patience = SETTLING;
+        Self { state: State::Passing, patience, settled: [now + patience; 2], linked: [None; 2] }
     }
 
     /// The port that is held down.
     pub(crate) fn held(&self) -> Option<usize> {
         match self.state {
-            State::Holding(port) => Some(port),
+            State::Holding(port) | State::Raising(port) => Some(port),
             State::Passing | State::Overruled => None,
         }
     }
@@ -74,6 +81,7 @@ impl LinkLoss {
         match self.state {
             State::Passing => self.pass(now, ports),
             State::Holding(port) => self.hold(now, port, ports),
+            State::Raising(port) => self.raise(now, port, ports),
             State::Overruled => {
                 if self.is_steady(now, 0) && self.is_steady(now, 1) {
                     self.state = State::Passing;
@@ -84,12 +92,16 @@ impl LinkLoss {
     }
 
     fn pass(&mut self, now: Duration, ports: [Seen; 2]) -> Option<Deed> {
+        if self.is_steady(now, 0) && self.is_steady(now, 1) {
+            self.patience = SETTLING;
+        }
         let lost = (0..2).find(|port| self.is_lost(now, *port, ports))?;
         let other = 1 - lost;
         // One that is down already is an administrator's.
         if !is_up(ports, other) {
             return None;
         }
+        self.patience = (self.patience * 2).min(LONGEST_SETTLING);
         self.state = State::Holding(other);
         Some(Deed::TakeDown(other))
     }
@@ -102,11 +114,20 @@ impl LinkLoss {
         if !self.is_steady(now, 1 - port) {
             return None;
         }
+        self.state = State::Raising(port);
+        Some(Deed::BringUp(port))
+    }
+
+    /// Tries until the port is seen to be up: that may fail for a time.
+    fn raise(&mut self, now: Duration, port: usize, ports: [Seen; 2]) -> Option<Deed> {
+        if !is_up(ports, port) {
+            return Some(Deed::BringUp(port));
+        }
         self.state = State::Passing;
         if let Some(settled) = self.settled.get_mut(port) {
-            *settled = now + SETTLING;
+            *settled = (*settled).max(now + self.patience);
         }
-        Some(Deed::BringUp(port))
+        None
     }
 
     /// Whether a port has lost its link, or was taken down; none that may still get it.
@@ -137,6 +158,8 @@ mod tests {
 
     /// Two ports with cables that can be pulled, and links that take their time.
     struct World {
+        /// How often bringing a port up still fails.
+        failures: u32,
         now: Duration,
         cables: [bool; 2],
         up: [bool; 2],
@@ -151,6 +174,7 @@ mod tests {
         fn new(latency: Duration) -> Self {
             let now = Duration::from_secs(1000);
             Self {
+                failures: 0,
                 now,
                 cables: [true; 2],
                 up: [true; 2],
@@ -177,6 +201,11 @@ mod tests {
                 let deed = self.link_loss.look(self.now, seen);
                 match deed {
                     Some(Deed::TakeDown(port)) => self.up[port] = false,
+                    Some(Deed::BringUp(_)) if self.failures > 0 => {
+                        self.failures -= 1;
+                        self.now += STEP;
+                        continue;
+                    }
                     Some(Deed::BringUp(port)) => self.up[port] = true,
                     None => {}
                 }
@@ -235,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_cannot_be_brought_up_at_once_is_tried_again() {
+        let mut world = World::new(STEP);
+        world.go_on(Duration::from_secs(10));
+        world.cables[0] = false;
+        world.go_on(Duration::from_secs(10));
+        world.failures = 50;
+        world.cables[0] = true;
+        world.go_on(Duration::from_secs(3));
+        assert_eq!((world.up, world.link_loss.held()), ([true, false], Some(1)));
+        world.go_on(Duration::from_secs(30));
+        assert_eq!((world.up, world.link_loss.held()), ([true; 2], None));
+    }
+
+    #[test]
     fn a_cable_that_was_never_there_is_noticed_after_the_start() {
         let mut world = World::new(STEP);
         world.cables[1] = false;
@@ -250,7 +293,7 @@ mod tests {
         /// happens, and never is more done than once in a while.
         #[test]
         fn it_always_recovers_and_never_flaps(
-            latency in 0_u64..5000,
+            latency in 0_u64..20_000,
             events in prop::collection::vec((0_u64..20_000, 0_usize..2, any::<bool>()), 0..40),
         ) {
             let mut world = World::new(Duration::from_millis(latency));
@@ -258,12 +301,13 @@ mod tests {
                 world.go_on(Duration::from_millis(pause));
                 world.cables[port] = cable;
             }
-            world.go_on(Duration::from_secs(60));
+            // Links that are slower than the first patience are waited for longer each time.
+            world.go_on(Duration::from_secs(300));
             let quiet = world.deeds.len();
-            world.go_on(Duration::from_secs(600));
+            world.go_on(Duration::from_secs(1200));
             prop_assert_eq!(world.deeds.len(), quiet, "it flaps");
             world.cables = [true; 2];
-            world.go_on(Duration::from_secs(60));
+            world.go_on(Duration::from_secs(300));
             prop_assert_eq!((world.up, world.link_loss.held()), ([true; 2], None));
             // Each port that is brought up was held down before, for a second at least.
             for pair in world.deeds.chunks(2) {

@@ -20,6 +20,8 @@ pub(super) struct PortWatch {
     /// None where a loss is not passed on.
     link_loss: Option<LinkLoss>,
     known: [Known; 2],
+    /// The largest MTU whose frames the ports were set up for.
+    served_mtu: u32,
 }
 
 /// What should not change of a port.
@@ -46,7 +48,8 @@ impl PortWatch {
         }
         let changes = link_changes().context("cannot listen to changes of the ports")?;
         let changes = UnixDatagram::from_std(changes.into())?;
-        let mut watch = Self { changes, began: Instant::now(), link_loss: None, known };
+        let served_mtu = known.iter().map(|known| known.mtu).fold(MAX_WHOLE_MTU, u32::max);
+        let mut watch = Self { changes, began: Instant::now(), link_loss: None, known, served_mtu };
         watch.set(view, setting);
         Ok(watch)
     }
@@ -72,6 +75,7 @@ impl PortWatch {
     pub(super) fn let_go(&mut self, view: &View) {
         if let Some(port) = self.link_loss.take().and_then(|link_loss| link_loss.held()) {
             act(view, Deed::BringUp(port));
+            view.hold_down(port, false);
         }
     }
 
@@ -91,6 +95,8 @@ impl PortWatch {
         if let Some(deed) = self.link_loss.as_mut().and_then(|it| it.look(self.began.elapsed(), seen)) {
             act(view, deed);
         }
+        let held = self.link_loss.as_ref().and_then(LinkLoss::held);
+        (0..PORTS.len()).for_each(|port| view.hold_down(port, held == Some(port)));
         Ok(())
     }
 
@@ -116,15 +122,15 @@ impl PortWatch {
         }
         if now.mtu != before.mtu {
             view.set_mtu(port, now.mtu);
-            self.tell_mtus(before.mtu);
+            self.tell_mtus();
         }
         Ok(())
     }
 
-    /// Says whether frames can still cross, now that a port has another MTU than `before`.
-    fn tell_mtus(&self, before: u32) {
+    /// Says whether frames can still cross, now that a port has another MTU.
+    fn tell_mtus(&self) {
         let [outside, inside] = &self.known;
-        let served = before.max(MAX_WHOLE_MTU);
+        let served = self.served_mtu;
         let (outside_mtu, inside_mtu) = (outside.mtu, inside.mtu);
         if outside_mtu != inside_mtu {
             tracing::warn!(
@@ -164,7 +170,6 @@ fn act(view: &View, deed: Deed) {
         tracing::warn!(port = label, %error, "the loss of a link cannot be passed on");
         return;
     }
-    view.hold_down(port, !up);
     if up {
         tracing::warn!(port = label, "brought up again");
     } else {
@@ -175,8 +180,8 @@ fn act(view: &View, deed: Deed) {
 impl View {
     fn hold_down(&self, port: usize, held: bool) {
         if let Some(link) = self.links.get(port) {
-            link.held_down.store(held, Ordering::Relaxed);
-            link.propagations.fetch_add(u64::from(held), Ordering::Relaxed);
+            let before = link.held_down.swap(held, Ordering::Relaxed);
+            link.propagations.fetch_add(u64::from(held && !before), Ordering::Relaxed);
         }
     }
 

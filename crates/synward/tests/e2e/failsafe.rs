@@ -330,6 +330,29 @@ fn the_ports_are_given_back_by_release_and_not_while_the_program_runs() {
 }
 
 #[test]
+fn a_port_that_was_renamed_is_taken_over_and_given_back_under_its_new_name() {
+    let bed = bed();
+    let bpffs = bed.bpffs();
+    let config = config(&bpffs, "open");
+    kill(bed.start(&config));
+    let rename = |from: &str, to: &str| {
+        for change in ["down".to_owned(), format!("name {to}")] {
+            bed.wire.ip(&format!("link set dev {from} {change}"));
+        }
+        bed.wire.ip(&format!("link set dev {to} up"));
+    };
+    rename("inside0", "lan0");
+    crosses(&bed);
+    let renamed = config.clone().ports("outside0", "lan0");
+    let wire = bed.start(&renamed);
+    judges(&wire);
+    wire.stop();
+    assert!(release(&bed).contains("released: outside0, lan0"));
+    rename("lan0", "inside0");
+    bed.start(&config).stop();
+}
+
+#[test]
 fn a_second_instance_waits_for_one_that_ends_and_is_refused_beside_one_that_does_not() {
     let bed = bed();
     let bpffs = bed.bpffs();

@@ -143,7 +143,7 @@ impl Row {
         self
     }
 
-    /// One that takes so long that it is measured once.
+    /// One that takes so long that it is measured once, and again only where nothing can be said.
     pub(crate) fn once(mut self) -> Self {
         self.runs = 1;
         self
@@ -160,7 +160,7 @@ impl Row {
     pub(crate) fn measure(&self, in_a_hurry: bool) -> Result {
         let runs = if in_a_hurry { 1 } else { self.runs };
         let mut outcomes: Vec<_> = (0..runs).map(|_| self.run_in_pace()).collect();
-        if !outcomes.iter().all(|outcome| outcome.meets(self.target)) {
+        if self.runs > 1 && !outcomes.iter().all(|outcome| outcome.meets(self.target)) {
             outcomes.extend((0..REPEATS).map(|_| self.run_in_pace()));
         }
         Result { met: self.is_met(&outcomes), target: self.target, outcomes }

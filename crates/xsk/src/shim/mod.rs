@@ -5,6 +5,7 @@ mod link;
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -211,6 +212,13 @@ fn read_changes(map: &impl MapCore) -> Option<Changes> {
     let bytes = map.lookup(&0_u32.to_ne_bytes(), MapFlags::ANY).ok()??;
     let text = bytes.split(|byte| *byte == 0).next()?;
     serde_json::from_slice(text).ok()
+}
+
+/// The interface that a link which is pinned at `path` is on; none if there is no link, or the interface is gone.
+pub(crate) fn pinned_interface(path: &Path) -> Option<u32> {
+    // Who runs the program is of no matter for the question.
+    let link = Link::adopt(path, Runner::Driver).ok()?;
+    link.interface().ok().filter(|index| *index != 0)
 }
 
 /// The link that is pinned for a port, if it is on this very interface.
