@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use synward_policy::{Action, BATCH, Direction, Moment, Noteworthy, Reason, Snapshot, Verdict};
-use synward_wire::{Head, likely_addresses};
+use synward_wire::{Head, Located, locate};
 
 use crate::event::{EventSender, Occasion};
 use crate::loop_time::LoopTimer;
@@ -353,9 +353,9 @@ fn remember<P: Port>(snapshot: &Snapshot, occasion: Occasion, told: Noteworthy, 
     if told.enforced
         && told.decision.reason == Reason::BlockList
         && occasion.direction == Direction::In
-        && let Some((source, _)) = likely_addresses(frame)
-        && snapshot.blocks(source)
+        && let Located::Packet(packet) = locate(frame)
+        && snapshot.blocks(packet.source)
     {
-        from.remember_blocked(source, occasion.generation);
+        from.remember_blocked(packet.source, occasion.generation);
     }
 }

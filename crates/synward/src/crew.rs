@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use core_affinity::CoreId;
@@ -16,6 +16,9 @@ use crate::harden;
 
 /// How often a worker that panicked is replaced: what goes wrong more often is no accident.
 const REPLACEMENTS: u64 = 3;
+
+/// How long workers may take to their first turn. One that hangs instead is not waited for: the shim knows.
+const FIRST_TURNS: Duration = Duration::from_secs(2);
 
 /// The worker threads. Dropped, they end, and then the ports are let go: a driver gives up no queue that a socket is bound to.
 pub(crate) struct Crew {
@@ -90,7 +93,7 @@ impl Crew {
         };
         let queue = member.queue;
         member.thread.take().map(JoinHandle::join);
-        if worker.replacements.fetch_add(1, Ordering::Relaxed) >= REPLACEMENTS {
+        if worker.replacements.load(Ordering::Relaxed) >= REPLACEMENTS {
             bail!("the worker of queue {queue} has panicked again, for the fourth time: see the log");
         }
         tracing::error!(queue, "the worker has panicked: replacing it");
@@ -101,6 +104,9 @@ impl Crew {
         }
         self.await_first_turns();
         self.ports.arm_queue(&self.view.ports, queue)?;
+        if let Some(worker) = self.view.workers.get(place) {
+            worker.replacements.fetch_add(1, Ordering::Relaxed);
+        }
         tracing::warn!(queue, "the worker is replaced");
         Ok(())
     }
@@ -134,11 +140,12 @@ impl Crew {
         thread.context("cannot start a worker")
     }
 
-    /// Waits until every worker is at work: before, nobody empties the rings that frames would come into.
+    /// Waits until every worker is at work, but not for ever: before, nobody empties the rings that frames would come into.
     fn await_first_turns(&self) {
+        let patience = Instant::now() + FIRST_TURNS;
         let lives = |member: &Member| member.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        let works = || self.view.ports.iter().flat_map(|port| &port.queues).all(|queue| queue.is_served());
-        while self.members.iter().all(lives) && !works() {
+        let works = || self.view.ports.iter().flat_map(|port| &port.queues).all(|queue| queue.is_alive());
+        while self.members.iter().all(lives) && !works() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
     }

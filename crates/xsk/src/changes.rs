@@ -6,7 +6,11 @@ use crate::nic::{Channels, Muted, Nic, Promiscuous, QueueCount, Quieted, Raised}
 
 /// What was changed of a port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+// What another version does not know was not done.
+#[serde(default)]
 pub(crate) struct Changes {
+    /// The interface, by its index: one that was made anew under the same name has had nothing done to it.
+    pub(crate) interface: u32,
     /// The host's IPv6 was turned off.
     pub(crate) muted: bool,
     /// It was brought up.

@@ -6,7 +6,7 @@ use crate::changes::Changes;
 use crate::error::OpenError;
 use crate::nic::{Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
 use crate::pins::Pins;
-use crate::shim::{Build, Fallback, Runner, Shim};
+use crate::shim::{self, Build, Fallback, Runner, Shim};
 
 /// The MTU of Ethernet (IEEE 802.3 clause 3.2.7): every driver takes any program at it. Above, most want one that knows of frames in
 /// pieces.
@@ -25,6 +25,8 @@ pub(crate) struct Held {
     pins: Option<Pins>,
     /// Whether the shim stays on the port when this is dropped, and with it all that was done.
     stays: bool,
+    /// Who runs the program that was pinned on the port before, if one was.
+    runner: Option<Runner>,
 }
 
 impl Held {
@@ -36,6 +38,9 @@ impl Held {
         queues: Option<u32>,
         fallback: Fallback,
     ) -> Result<Self, OpenError> {
+        // Before anything is touched: what the processes before this one have noted.
+        let first = pins.as_ref().and_then(|pins| noted(pins, nic));
+        let runner = pins.as_ref().and_then(|pins| shim::pinned_runner(nic, pins));
         let muted = Muted::apply(nic);
         let raised = Raised::raise(nic)?;
         let queues = queues.map(|count| QueueCount::set(nic, count)).transpose()?;
@@ -47,6 +52,7 @@ impl Held {
         let stuck = quieted.stuck().to_vec();
         // From here on one drop undoes all of it: that of what is returned.
         let ours = Changes {
+            interface: nic.index(),
             muted: muted.keep(),
             raised: raised.keep(),
             channels: queues.and_then(QueueCount::keep),
@@ -54,10 +60,8 @@ impl Held {
             promiscuous: lasting.is_some_and(Promiscuous::keep),
         };
         tell_quieted(nic, &ours);
-        let stays = pins.as_ref().is_some_and(Pins::has_link);
-        let first = stays.then(|| shim.changes()).flatten();
-        let changes = ours.behind(first);
-        let held = Self { shim, nic: nic.clone(), changes, stuck, _promiscuous: held, pins, stays };
+        let (stays, changes) = (runner.is_some(), ours.behind(first));
+        let held = Self { shim, nic: nic.clone(), changes, stuck, _promiscuous: held, pins, stays, runner };
         if held.pins.is_some() {
             held.shim.note_changes(&held.changes).map_err(OpenError::Load)?;
         }
@@ -76,6 +80,11 @@ impl Held {
             self.stays = true;
         }
         Ok(())
+    }
+
+    /// Who runs the program that another process has left on the port.
+    pub(crate) fn runner(&self) -> Option<Runner> {
+        self.runner
     }
 
     /// Whether the shim stays on the port when the process ends.
@@ -106,12 +115,20 @@ impl Drop for Held {
     }
 }
 
+/// What was done to this very interface, as it is noted among its pins. A link that is on none is taken away.
+fn noted(pins: &Pins, nic: &Nic) -> Option<Changes> {
+    if shim::pinned_runner(nic, pins).is_none() {
+        pins.remove_link();
+    }
+    shim::pinned_changes(pins).filter(|changes| changes.interface == nic.index())
+}
+
 /// Loads the shim. Pinned maps of another layout, as another version leaves them, are replaced.
 fn load(build: Build, pins: Option<&Pins>) -> Result<Shim, OpenError> {
     let loaded = Shim::load(build, pins);
     match (loaded, pins) {
-        (Err(error), Some(pins)) if pins.has_link() => {
-            tracing::warn!(%error, "the pinned maps cannot be gone on with: their counts are lost");
+        (Err(error), Some(pins)) => {
+            tracing::warn!(%error, "cannot go on with the maps that may be pinned: their counts are lost");
             pins.remove_maps();
             Shim::load(build, Some(pins)).map_err(OpenError::Load)
         }
@@ -128,11 +145,14 @@ fn tell_quieted(nic: &Nic, changes: &Changes) {
 /// Takes off a port whatever a process has left there. Answers whether there was anything.
 pub(crate) fn release(bpffs: &Path, port: &str) -> Result<bool, OpenError> {
     let Some(pins) = Pins::existing(bpffs, port)? else { return Ok(false) };
-    let changes = crate::shim::pinned_changes(&pins);
-    pins.clear();
     // The interface may be gone: then nothing is left to give back.
-    if let Ok(nic) = Nic::open(port) {
-        changes.unwrap_or_default().undo(&nic);
+    let nic = Nic::open(port).ok();
+    let changes = nic.as_ref().and_then(|nic| noted(&pins, nic));
+    // First of all: many drivers change nothing while a program is on the port.
+    shim::detach_pinned(&pins);
+    if let (Some(nic), Some(changes)) = (&nic, &changes) {
+        changes.undo(nic);
     }
-    Ok(true)
+    pins.clear();
+    Ok(changes.is_some())
 }

@@ -38,8 +38,18 @@ impl QueueMonitor {
 
     /// Whether a worker takes the frames, as the shim sees it: if not, it holds the wire itself.
     pub fn is_served(&self) -> bool {
+        self.is_alive() && (!self.fallback.open || self.line.is_trusted())
+    }
+
+    /// Whether there is a worker, and its heart beats.
+    pub fn is_alive(&self) -> bool {
         let silent = shim::now().saturating_sub(self.line.last_beat());
         self.socket().is_some() && silent <= self.fallback.stale_after
+    }
+
+    /// Lets the shim try whether frames arrive.
+    pub(crate) fn probe_again(&self) {
+        self.line.probe_again();
     }
 
     /// The socket, if a worker has it.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, statfs};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat, statfs};
 use rustix::io::Errno;
 
 use crate::error::OpenError;
@@ -63,6 +63,12 @@ impl Pins {
                 Errno::WOULDBLOCK => return Err(OpenError::AlreadyRunning(port.to_owned())),
                 error => return Err(refused(error.into())),
             }
+        }
+        // Whoever had it may have removed it: then this is the lock of a folder that nobody finds any more.
+        let is_there =
+            stat(&folder).is_ok_and(|there| fstat(&lock).is_ok_and(|ours| ours.st_ino == there.st_ino));
+        if !is_there {
+            return Self::take(bpffs, port);
         }
         Ok(Some(Self { folder, _lock: lock }))
     }
@@ -130,7 +136,7 @@ fn find_folder(bpffs: &Path, port: &str) -> PathBuf {
 
 /// A bpffs has no names with dots, which the names of interfaces may have.
 fn folder(bpffs: &Path, port: &str) -> PathBuf {
-    bpffs.join(FOLDER).join(port.replace('.', "_"))
+    bpffs.join(FOLDER).join(port.replace('.', "%2e"))
 }
 
 fn is_bpffs(path: &Path) -> bool {
@@ -151,6 +157,6 @@ mod tests {
     fn every_port_has_a_folder_of_its_own_without_dots() {
         let folder = |port| folder(Path::new("/sys/fs/bpf"), port);
         assert_eq!(folder("enp1s0"), Path::new("/sys/fs/bpf/synward/enp1s0"));
-        assert_eq!(folder("eth0.100"), Path::new("/sys/fs/bpf/synward/eth0_100"));
+        assert_eq!(folder("eth0.100"), Path::new("/sys/fs/bpf/synward/eth0%2e100"));
     }
 }

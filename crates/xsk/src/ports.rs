@@ -11,7 +11,7 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use crate::error::OpenError;
 use crate::held::{self, Held};
 use crate::mode::{XdpMode, XdpRequest};
-use crate::monitor::{PortMonitor, QueueMonitor};
+use crate::monitor::PortMonitor;
 use crate::nic::Nic;
 use crate::pins::Pins;
 use crate::queue::{Bind, FRAMES, Queue, Unbound};
@@ -137,8 +137,10 @@ impl Ports {
     pub fn arm_queue(&self, monitors: &[PortMonitor; 2], queue: u32) -> io::Result<()> {
         for (held, monitor) in self.held.iter().zip(monitors) {
             let monitor = monitor.queues.iter().find(|monitor| monitor.queue == queue);
-            let socket = monitor.and_then(QueueMonitor::socket).ok_or(io::ErrorKind::NotConnected)?;
+            let monitor = monitor.ok_or(io::ErrorKind::NotFound)?;
+            let socket = monitor.socket().ok_or(io::ErrorKind::NotConnected)?;
             held.shim.insert(queue, socket.as_fd()).map_err(io::Error::other)?;
+            monitor.probe_again();
         }
         Ok(())
     }
@@ -277,7 +279,12 @@ fn first_that_works(
     queues: u32,
 ) -> Result<(Vec<QueuePair>, XdpMode), OpenError> {
     let mut failures = String::new();
-    for mode in xdp.candidates() {
+    let mut candidates = xdp.candidates();
+    // Those first for which the program that is pinned need not leave its port.
+    candidates.sort_by_key(|mode| {
+        held.iter().any(|held| held.runner().is_some_and(|there| there != mode.runner()))
+    });
+    for mode in candidates {
         match start(held, mode, queues) {
             Ok(pairs) => return Ok((pairs, mode)),
             Err(reason) => {

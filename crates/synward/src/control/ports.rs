@@ -84,6 +84,21 @@ impl PortWatch {
     /// # Errors
     /// When a port has disappeared, or has queues that no worker serves: only a new start helps.
     pub(super) fn look(&mut self, view: &View) -> Result<()> {
+        let looked = self.look_at_all(view);
+        // A driver that resets its card may have no answer for a moment.
+        match looked {
+            Err(error)
+                if error.is::<NicError>()
+                    && view.ports.iter().all(|port| port.nic.current_name().is_some()) =>
+            {
+                tracing::debug!(%error, "a port does not answer");
+                Ok(())
+            }
+            looked => looked,
+        }
+    }
+
+    fn look_at_all(&mut self, view: &View) -> Result<()> {
         // Before the ports are looked at: what changes from here on is another word.
         while self.changes.try_recv(&mut [0]).is_ok() {}
         for (port, monitor) in view.ports.iter().enumerate() {

@@ -5,7 +5,7 @@
 // frame straight out of the other port, fail-closed drops it.
 //
 // User space loads one copy of the program with its own maps for each port. Pinned, program and maps outlive the
-// process, and the next one adopts them: see shim.rs.
+// process, and the next one adopts them: see shim/mod.rs.
 
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -51,7 +51,7 @@ struct queue_state {
 	__u64 heartbeat;  // CLOCK_MONOTONIC_COARSE of the worker's last turn, in ns
 	__u64 taken;	  // whether the worker has taken a frame: 1, once it has
 	__u64 probes;	  // frames that the shim has handed to a worker that had taken none
-	__u64 generation; // of the rules that the worker judges by
+	__u64 generation; // of the rules that the worker judges by, of no two processes the same
 	__u64 reserved[4];
 };
 
@@ -121,7 +121,7 @@ static __always_inline int count(__u32 queue, enum outcome outcome, int action)
 }
 
 // Whether a worker takes the frames of a queue, as far as known.
-static __always_inline bool is_served(struct queue_state *state)
+static __always_inline bool is_served(const struct queue_state *state)
 {
 	// Signed: the worker's stamp may be the newer one.
 	__s64 age = bpf_ktime_get_coarse_ns() - state->heartbeat;
@@ -129,9 +129,7 @@ static __always_inline bool is_served(struct queue_state *state)
 	if (age > (__s64)stale_after)
 		return false;
 	// Where the alternative is to drop, there is nothing to lose.
-	if (state->taken || !fail_open)
-		return true;
-	return state->probes++ < PROBES;
+	return state->taken || !fail_open || state->probes < PROBES;
 }
 
 // Reads the source address behind Ethernet and a few tags.
@@ -165,7 +163,7 @@ static __always_inline bool read_source(struct xdp_md *frame, __u64 address[2])
 	return false;
 }
 
-// The slot of an address: the same as in user space (blocked.rs).
+// The slot of an address: the same as in user space (shim/board.rs).
 static __always_inline __u32 slot_of(const __u64 address[2])
 {
 	return ((address[0] ^ address[1]) * 0x9e3779b97f4a7c15) >> 54;
@@ -216,6 +214,8 @@ int synward_shim(struct xdp_md *frame)
 		return hold_wire(frame, queue);
 	if (bpf_redirect_map(&sockets, queue, XDP_ABORTED) != XDP_REDIRECT)
 		return hold_wire(frame, queue);
+	if (!state->taken)
+		state->probes++;
 	return count(queue, REDIRECTED, XDP_REDIRECT);
 }
 

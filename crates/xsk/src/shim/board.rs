@@ -22,6 +22,9 @@ const GENERATION: usize = 3;
 /// Words of `struct blocked_source` in the program: the address, then the generation.
 const SOURCE_WORDS: usize = 4;
 
+/// Frames that a worker is tried with before it has taken the first (`PROBES` in the program).
+const MAX_PROBES: u64 = 256;
+
 /// Sources that a queue remembers (`SLOTS` in the program).
 const SLOTS: usize = 1024;
 
@@ -69,11 +72,14 @@ impl Drop for Words {
 pub(crate) struct Board {
     states: Words,
     blocked: Words,
+    /// What is added to the generations of this process, so that none is that of another, which has left sources here.
+    epoch: u64,
 }
 
 impl Board {
     pub(super) fn of(states: &impl MapCore, blocked: &impl MapCore) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { states: Words::of(states)?, blocked: Words::of(blocked)? }))
+        let epoch = now().as_nanos() as u64;
+        Ok(Arc::new(Self { states: Words::of(states)?, blocked: Words::of(blocked)?, epoch }))
     }
 
     /// The part of one queue.
@@ -96,11 +102,9 @@ pub(crate) fn now() -> Duration {
 }
 
 impl Line {
-    /// Starts anew: there is a worker that has taken nothing yet, and knows nothing of sources.
+    /// Starts anew: there is a worker that has taken nothing yet. The sources of the one before it are forgotten with its first
+    /// heartbeat.
     pub(crate) fn begin(&self) {
-        for word in self.sources() {
-            word.store(0, Ordering::Relaxed);
-        }
         for place in [TAKEN, PROBES, HEARTBEAT] {
             self.set(place, 0);
         }
@@ -108,7 +112,7 @@ impl Line {
 
     /// Tells the shim that the worker lives, and which rules it judges by: what others block is forgotten.
     pub(crate) fn beat(&self, now: Duration, generation: u64) {
-        self.set(GENERATION, generation);
+        self.set(GENERATION, self.tag(generation));
         self.set(HEARTBEAT, now.as_nanos() as u64);
     }
 
@@ -122,6 +126,16 @@ impl Line {
         self.set(TAKEN, 1);
     }
 
+    /// Whether the shim sends frames here, and does not wait any more for the first to be taken. It does not wait where it is not to
+    /// fail open.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.get(TAKEN) != 0 || self.get(PROBES) < MAX_PROBES
+    }
+
+    fn tag(&self, generation: u64) -> u64 {
+        self.board.epoch.wrapping_add(generation)
+    }
+
     /// Lets the shim try again whether frames arrive.
     pub(crate) fn probe_again(&self) {
         self.set(PROBES, 0);
@@ -129,7 +143,7 @@ impl Line {
 
     /// Tells the shim that rules of this generation block a source. A reader in between finds the slot without a generation.
     pub(crate) fn remember_blocked(&self, source: IpAddr, generation: u64) {
-        let address = words_of(source);
+        let (address, generation) = (words_of(source), self.tag(generation));
         let place = slot_of(address) * SOURCE_WORDS;
         let Some([high, low, tag, _]) = self.sources().get(place..place + SOURCE_WORDS) else { return };
         if tag.load(Ordering::Relaxed) == generation

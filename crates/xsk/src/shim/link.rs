@@ -56,6 +56,12 @@ impl Link {
         succeeded(unsafe { libbpf_sys::bpf_link_update(link, program, std::ptr::null()) })
     }
 
+    /// Takes the program off its port, whoever else has the link.
+    pub(super) fn detach(&self) -> io::Result<()> {
+        // SAFETY: the link is a valid descriptor.
+        succeeded(unsafe { libbpf_sys::bpf_link_detach(self.fd.as_raw_fd()) })
+    }
+
     /// The interface that the link is on: 0 when that is gone.
     pub(super) fn interface(&self) -> io::Result<u32> {
         let mut info = libbpf_sys::bpf_link_info::default();

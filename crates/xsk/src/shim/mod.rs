@@ -135,10 +135,12 @@ impl Shim {
             }
             there => {
                 // One of another kind leaves first: a port has one program only.
+                if let Some(there) = there {
+                    there.detach()?;
+                }
                 if let Some(pins) = pins {
                     pins.remove_link();
                 }
-                drop(there);
                 Link::create(program, port.index(), runner)?
             }
         });
@@ -189,11 +191,6 @@ impl Shim {
         MapHandle::try_from(&self.skeleton.maps.counters).map(ShimCounters)
     }
 
-    /// What was done to the port, as the processes before this one have noted it.
-    pub(crate) fn changes(&self) -> Option<Changes> {
-        read_changes(&self.skeleton.maps.changes)
-    }
-
     /// Notes what was done to the port, for whoever lets go of it.
     pub(crate) fn note_changes(&self, changes: &Changes) -> libbpf_rs::Result<()> {
         let map = &self.skeleton.maps.changes;
@@ -219,6 +216,21 @@ pub(crate) fn pinned_interface(path: &Path) -> Option<u32> {
     // Who runs the program is of no matter for the question.
     let link = Link::adopt(path, Runner::Driver).ok()?;
     link.interface().ok().filter(|index| *index != 0)
+}
+
+/// Who runs the program that is pinned for a port.
+pub(crate) fn pinned_runner(port: &Nic, pins: &Pins) -> Option<Runner> {
+    pinned_link(port, pins).map(|link| link.runner)
+}
+
+/// Takes the program that is pinned for a port off it, at once.
+pub(crate) fn detach_pinned(pins: &Pins) {
+    // Who runs it is of no matter; where there is none, there is nothing to do.
+    if let Ok(link) = Link::adopt(&pins.link(), Runner::Driver)
+        && let Err(error) = link.detach()
+    {
+        tracing::warn!(%error, "cannot take the XDP program off its port");
+    }
 }
 
 /// The link that is pinned for a port, if it is on this very interface.
