@@ -37,9 +37,9 @@ pub(crate) fn rows() -> Vec<Row> {
     };
     vec![
         idle(LONG).once(),
-        idle(SHORT).once().short_only(),
+        idle(SHORT).short_only(),
         flood("open", LONG).once(),
-        flood("open", SHORT).once().short_only(),
+        flood("open", SHORT).short_only(),
     ]
 }
 
