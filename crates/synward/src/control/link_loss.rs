@@ -124,8 +124,9 @@ impl LinkLoss {
             return Some(Deed::BringUp(port));
         }
         self.state = State::Passing;
-        if let Some(settled) = self.settled.get_mut(port) {
-            *settled = (*settled).max(now + self.patience);
+        // One whose link is there already is not waited for.
+        if let (Some(settled), Some(None)) = (self.settled.get_mut(port), self.linked.get(port)) {
+            *settled = now + self.patience;
         }
         None
     }

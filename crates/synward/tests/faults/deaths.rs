@@ -11,7 +11,7 @@ use crate::bed::{SYNWARD, Side};
 use crate::hosts::iperf;
 use crate::sender::clock;
 use crate::stage::{Situation, Stage, WATCH, perform};
-use crate::table::{Outcome, Row, Target};
+use crate::table::{Outcome, Row, Target, ms};
 
 /// `stale_after` by default, and what noticing it may take.
 pub(crate) const STALE: Duration = Duration::from_millis(250);
@@ -88,7 +88,7 @@ fn restart(stage: &mut Stage<'_>, outcome: &mut Outcome) {
     let ended = clock();
     stage.start("");
     let (took, starting) = (since(stage.began), since(ended));
-    outcome.note(format!("the end and the start took {took:?}, of that the start {starting:?}"));
+    outcome.note(format!("the end and the start took {}, of that the start {}", ms(took), ms(starting)));
     thread::sleep(WATCH);
 }
 

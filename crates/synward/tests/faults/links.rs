@@ -62,7 +62,8 @@ fn fewer_channels(stage: &mut Stage<'_>, outcome: &mut Outcome) {
     let line = format!("ethtool -L {} tx 1 rx 1", PORTS[1]);
     let answer = attempt(&stage.bed.wire.inside(&line));
     outcome.check(!answer.status.success(), || format!("{line} takes queues away that are in use"));
-    outcome.note(format!("the kernel refuses: {}", String::from_utf8_lossy(&answer.stderr).trim()));
+    let said = String::from_utf8_lossy(&answer.stderr);
+    outcome.note(format!("the kernel refuses: {}", said.lines().next().unwrap_or_default()));
     thread::sleep(WATCH);
 }
 

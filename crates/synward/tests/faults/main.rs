@@ -90,7 +90,9 @@ fn table(mut arguments: Vec<String>) -> bool {
         print!("{line}");
         table += &line;
         met &= result.met;
-        for remark in result.remarks() {
+        result.details().for_each(|detail| println!("    {detail}"));
+        let remark = result.remarks();
+        if !remark.is_empty() {
             println!("    {remark}");
             remarks += &format!("* {}, {}: {remark}\n", row.fault, row.conditions);
         }
@@ -134,8 +136,8 @@ fn head() -> String {
 const HOW: &str = "\
 * Numbered frames of 60 bytes leave the outside host by the clock, from a core that the sender has for itself. An XDP program on the inside host notes \
   when each arrives, and how often. The workers run at real-time priority, as on a box that does nothing else.
-* **measured** is the longest time for which no frame of some flow came through, by when the lost were sent; in `closed`, where nothing passes, how \
-  long it took until none did; for links, how long it took from the link up until the first frame. The median comes first, then all runs.
+* **measured** is the longest time for which no frame of some flow came through, by when the lost were sent; in `closed`, while nobody judges, how \
+  long it took until none passed; for links, how long it took from the link up until the first frame. The median comes first, then all runs.
 * **lost** counts everything from the first frame to the last, of all runs: median [least-most]. **Late** is a frame that took more than 250 ms, \
   out of order one that was overtaken by a later one of its flow (RFC 4737).
 * **by workers** is what the workers counted as received from outside, up to the last scrape of each process; **past them** what the shim sent past them. \

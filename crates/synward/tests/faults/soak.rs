@@ -262,12 +262,10 @@ fn unsteady(looks: &[Look]) -> Vec<String> {
     let late = &looks[looks.len() - quarter..];
     let mut wrong = Vec::new();
     let [before, after] = [early, late].map(|looks| median(looks, |look| look.memory));
-    println!("memory: {before} KiB early, {after} KiB late");
     if after > before + MORE_MEMORY {
         wrong.push(format!("memory has grown from {before} to {after} KiB"));
     }
     let [before, after] = [early, late].map(|looks| median(looks, |look| look.descriptors));
-    println!("file descriptors: {before} early, {after} late");
     if after > before + MORE_DESCRIPTORS {
         wrong.push(format!("file descriptors have grown from {before} to {after}"));
     }

@@ -272,7 +272,7 @@ pub(crate) fn perform(
     let arrived = measured.arrived_until(looked);
     let mut outcome = Outcome::of(measured).and(told);
     outcome.void = outcome.void.or_else(|| disturbed(&sent, &outcome.measured));
-    outcome.notes.extend(losses(&outcome.measured, stage.began));
+    outcome.details.extend(losses(&outcome.measured, stage.began));
     stage.time(&mut outcome);
     outcome.check(stage.past + UNCOUNTED >= arrived, || {
         format!("of {arrived} frames before the fault, the workers saw {}", stage.past)

@@ -1,6 +1,7 @@
 //! The table: what was done, what should come of it, and what came of it.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) bypassed: Option<u64>,
     /// What else is to be told.
     pub(crate) notes: Vec<String>,
+    /// What helps to find out why, and is not kept.
+    pub(crate) details: Vec<String>,
     /// What is missed of the target beside its number.
     pub(crate) missed: Vec<String>,
     /// Why nothing can be said, if so.
@@ -241,8 +244,13 @@ impl Result {
         )
     }
 
-    /// What is to be told beside the row.
-    pub(crate) fn remarks(&self) -> Vec<String> {
+    /// What helps to find out why a row came out as it did.
+    pub(crate) fn details(&self) -> impl Iterator<Item = &String> {
+        self.outcomes.iter().flat_map(|outcome| &outcome.details)
+    }
+
+    /// What is to be told beside the row, each thing once.
+    pub(crate) fn remarks(&self) -> String {
         let mut remarks: Vec<String> = Vec::new();
         for outcome in &self.outcomes {
             let wrong = outcome.wrong.iter().map(|text| format!("WRONG: {text}"));
@@ -250,8 +258,9 @@ impl Result {
             let void = outcome.void.iter().map(|text| format!("void: {text}"));
             remarks.extend(outcome.notes.iter().cloned().chain(missed).chain(void).chain(wrong));
         }
-        remarks.dedup();
-        remarks
+        let mut seen = BTreeSet::new();
+        remarks.retain(|remark| seen.insert(remark.clone()));
+        remarks.join("; ")
     }
 
     /// Whether numbered frames were sent.
