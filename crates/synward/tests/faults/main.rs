@@ -82,14 +82,15 @@ fn soak(minutes: f64, mut arguments: Vec<String>) -> bool {
 fn table(mut arguments: Vec<String>) -> bool {
     let short = flag(&mut arguments, "--short");
     let out = value(&mut arguments, "--out");
-    let (mut table, mut remarks, mut met) = (HEAD.to_owned(), String::new(), true);
+    let (mut table, mut remarks, mut passed) = (HEAD.to_owned(), String::new(), true);
     print!("{HEAD}");
     for row in rows().iter().filter(|row| row.is_wanted(short, &arguments)) {
         let result = row.measure(short);
         let line = result.row(row);
         print!("{line}");
         table += &line;
-        met &= result.met;
+        // In a hurry, on whatever machine that is, a target is told and does not count: a time is no test.
+        passed &= if short { result.right } else { result.met };
         result.details().for_each(|detail| println!("    {detail}"));
         let remark = result.remarks();
         if !remark.is_empty() {
@@ -100,7 +101,7 @@ fn table(mut arguments: Vec<String>) -> bool {
     if let Some(file) = out {
         fs::write(&file, format!("{}\n{table}\n{remarks}\n{UNFORCED}", head())).unwrap();
     }
-    met
+    passed
 }
 
 /// Takes a word out of the arguments, and answers whether it was there.

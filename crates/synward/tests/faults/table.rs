@@ -166,7 +166,8 @@ impl Row {
         if self.runs > 1 && !outcomes.iter().all(|outcome| outcome.meets(self.target)) {
             outcomes.extend((0..REPEATS).map(|_| self.run_in_pace()));
         }
-        Result { met: self.is_met(&outcomes), target: self.target, outcomes }
+        let right = outcomes.iter().all(|outcome| outcome.wrong.is_empty());
+        Result { right, met: right && self.is_met(&outcomes), target: self.target, outcomes }
     }
 
     /// Runs it again while nothing can be said.
@@ -188,13 +189,11 @@ impl Row {
     /// A time is met by the median. Nothing is lost if nothing is in all runs; one may have been disturbed if it was
     /// the only one of all with its repeats.
     fn is_met(&self, outcomes: &[Outcome]) -> bool {
-        let right = outcomes.iter().all(|outcome| outcome.wrong.is_empty());
         let missed = outcomes.iter().filter(|outcome| !outcome.meets(self.target)).count();
-        let enough = match self.target {
+        match self.target {
             Target::NothingLost => missed <= usize::from(outcomes.len() > RUNS - 1),
             _ => missed * 2 < outcomes.len(),
-        };
-        right && enough
+        }
     }
 }
 
@@ -206,6 +205,9 @@ fn reason(panic: &(dyn Any + Send)) -> String {
 
 /// What was measured for a row.
 pub(crate) struct Result {
+    /// Whether nothing is wrong in itself.
+    pub(crate) right: bool,
+    /// Whether the target is met as well.
     pub(crate) met: bool,
     target: Target,
     pub(crate) outcomes: Vec<Outcome>,
