@@ -170,8 +170,9 @@ int flood(struct xdp_md *context)
 		return XDP_DROP;
 	// Fibonacci hashing (Knuth, The Art of Computer Programming 6.4): no two of 2^32 are alike.
 	__u32 number = ++flooded * 2654435769u;
-	frame->ip.saddr = number;
 	frame->tcp.seq = number;
+	// 198.51.100.0/24 is the instrument's own, and allowed: no SYN comes from 198.0.0.0/8.
+	frame->ip.saddr = (number & bpf_htonl(0xff000000)) == bpf_htonl(198u << 24) ? number ^ bpf_htonl(1 << 24) : number;
 	return bpf_redirect(*interface, 0);
 }
 
