@@ -234,10 +234,7 @@ impl<P: Port> Way<'_, P> {
     fn relay(&mut self, occasion: Occasion, from: &mut P, to: &mut P) -> usize {
         to.reclaim(self.pool);
         from.refill(self.pool);
-        // Else the next turn drops what waits, as it should be.
-        if from.now() <= self.deadline {
-            from.receive(self.received, BATCH);
-        }
+        from.receive(self.received, BATCH);
         if self.received.is_empty() {
             // The port may have tried again what it had.
             self.count_refused(to);

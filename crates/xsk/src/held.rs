@@ -23,8 +23,6 @@ pub(crate) struct Held {
     /// While the process lives: the flag of the port does not show it.
     _promiscuous: Option<Promiscuous>,
     pins: Option<Pins>,
-    /// Whether the shim stays on the port when this is dropped, and with it all that was done.
-    stays: bool,
     /// Who runs the program that was pinned on the port before, if one was.
     runner: Option<Runner>,
 }
@@ -39,8 +37,7 @@ impl Held {
         fallback: Fallback,
     ) -> Result<Self, OpenError> {
         // Before anything is touched: what the processes before this one have noted.
-        let first = pins.as_ref().and_then(|pins| noted(pins, nic));
-        let runner = pins.as_ref().and_then(|pins| shim::pinned_runner(nic, pins));
+        let (runner, first) = pins.as_ref().map_or((None, None), |pins| found(pins, nic));
         let muted = Muted::apply(nic);
         let raised = Raised::raise(nic)?;
         let queues = queues.map(|count| QueueCount::set(nic, count)).transpose()?;
@@ -60,8 +57,8 @@ impl Held {
             promiscuous: lasting.is_some_and(Promiscuous::keep),
         };
         tell_quieted(nic, &ours);
-        let (stays, changes) = (runner.is_some(), ours.behind(first));
-        let held = Self { shim, nic: nic.clone(), changes, stuck, _promiscuous: held, pins, stays, runner };
+        let changes = ours.behind(first);
+        let held = Self { shim, nic: nic.clone(), changes, stuck, _promiscuous: held, pins, runner };
         if held.pins.is_some() {
             held.shim.note_changes(&held.changes).map_err(OpenError::Load)?;
         }
@@ -74,12 +71,8 @@ impl Held {
     }
 
     /// Pins the shim: from now on it stays on the port, whatever becomes of the process. Nothing of that where there is no bpffs.
-    pub(crate) fn pin(&mut self) -> std::io::Result<()> {
-        if let Some(pins) = &self.pins {
-            self.shim.pin(pins)?;
-            self.stays = true;
-        }
-        Ok(())
+    pub(crate) fn pin(&self) -> std::io::Result<()> {
+        self.pins.as_ref().map_or(Ok(()), |pins| self.shim.pin(pins))
     }
 
     /// Who runs the program that another process has left on the port.
@@ -87,9 +80,9 @@ impl Held {
         self.runner
     }
 
-    /// Whether the shim stays on the port when the process ends.
+    /// Whether the shim stays on the port when this is dropped, or the process ends, and with it all that was done.
     pub(crate) fn stays(&self) -> bool {
-        self.stays
+        self.pins.as_ref().is_some_and(Pins::has_link)
     }
 
     /// Says which features the driver does not turn off.
@@ -103,7 +96,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.stays {
+        if self.stays() {
             return;
         }
         if let Some(pins) = &self.pins {
@@ -115,12 +108,14 @@ impl Drop for Held {
     }
 }
 
-/// What was done to this very interface, as it is noted among its pins. A link that is on none is taken away.
-fn noted(pins: &Pins, nic: &Nic) -> Option<Changes> {
-    if shim::pinned_runner(nic, pins).is_none() {
+/// What is pinned for this very interface: who runs its program, and what is noted as done to it. A link that is on no interface any more
+/// is taken away.
+fn found(pins: &Pins, nic: &Nic) -> (Option<Runner>, Option<Changes>) {
+    let runner = shim::pinned_runner(nic, pins);
+    if runner.is_none() {
         pins.remove_link();
     }
-    shim::pinned_changes(pins).filter(|changes| changes.interface == nic.index())
+    (runner, shim::pinned_changes(pins).filter(|changes| changes.interface == nic.index()))
 }
 
 /// Loads the shim. Pinned maps of another layout, as another version leaves them, are replaced.
@@ -147,7 +142,7 @@ pub(crate) fn release(bpffs: &Path, port: &str) -> Result<bool, OpenError> {
     let Some(pins) = Pins::existing(bpffs, port)? else { return Ok(false) };
     // The interface may be gone: then nothing is left to give back.
     let nic = Nic::open(port).ok();
-    let changes = nic.as_ref().and_then(|nic| noted(&pins, nic));
+    let changes = nic.as_ref().and_then(|nic| found(&pins, nic).1);
     // First of all: many drivers change nothing while a program is on the port.
     shim::detach_pinned(&pins);
     if let (Some(nic), Some(changes)) = (&nic, &changes) {

@@ -123,11 +123,11 @@ impl Ports {
     ///
     /// # Errors
     /// When the kernel refuses an entry of the map of sockets, or a pin.
-    pub fn arm(&mut self, monitors: &[PortMonitor; 2]) -> io::Result<()> {
+    pub fn arm(&self, monitors: &[PortMonitor; 2]) -> io::Result<()> {
         for queue in 0..self.queues {
             self.arm_queue(monitors, queue)?;
         }
-        self.held.iter_mut().try_for_each(Held::pin)
+        self.held.iter().try_for_each(Held::pin)
     }
 
     /// Lets the frames of one queue reach its sockets.

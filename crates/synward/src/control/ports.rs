@@ -104,9 +104,9 @@ impl PortWatch {
         for (port, monitor) in view.ports.iter().enumerate() {
             self.look_at(view, port, monitor)?;
         }
-        view.look_at_links()?;
         let [outside, inside] = &view.ports;
         let seen = [see(&outside.nic)?, see(&inside.nic)?];
+        view.note_links(seen.map(|seen| seen.carrier));
         if let Some(deed) = self.link_loss.as_mut().and_then(|it| it.look(self.began.elapsed(), seen)) {
             act(view, deed);
         }

@@ -183,21 +183,16 @@ impl View {
         self.links.each_ref().map(|link| link.up.load(Ordering::Relaxed))
     }
 
-    /// Looks whether the ports are there and have a link, and logs what has changed.
-    ///
-    /// # Errors
-    /// When a port has disappeared: only a new start can bring it back.
-    pub(crate) fn look_at_links(&self) -> Result<()> {
-        for ((port, monitor), link) in PORTS.iter().zip(&self.ports).zip(&self.links) {
-            let name = monitor.nic.name();
-            let carrier = monitor.nic.carrier().with_context(|| format!("the {port} port {name} is gone"))?;
+    /// Notes whether each port has a link, and logs what has changed.
+    pub(crate) fn note_links(&self, carriers: [bool; 2]) {
+        for (((port, monitor), link), carrier) in PORTS.iter().zip(&self.ports).zip(&self.links).zip(carriers)
+        {
             let held = link.held_down.load(Ordering::Relaxed);
             if link.up.swap(carrier, Ordering::Relaxed) != carrier && !held {
                 let change = if carrier { "the link is up" } else { "the link is down" };
-                tracing::warn!(port, interface = name, "{change}");
+                tracing::warn!(port, interface = monitor.nic.name(), "{change}");
             }
         }
-        Ok(())
     }
 
     /// What each list did, of addresses or of signatures.

@@ -202,10 +202,7 @@ impl Shim {
 
 /// What was done to a port whose shim is pinned.
 pub(crate) fn pinned_changes(pins: &Pins) -> Option<Changes> {
-    read_changes(&MapHandle::from_pinned_path(pins.path("changes")).ok()?)
-}
-
-fn read_changes(map: &impl MapCore) -> Option<Changes> {
+    let map = MapHandle::from_pinned_path(pins.path("changes")).ok()?;
     let bytes = map.lookup(&0_u32.to_ne_bytes(), MapFlags::ANY).ok()??;
     let text = bytes.split(|byte| *byte == 0).next()?;
     serde_json::from_slice(text).ok()
