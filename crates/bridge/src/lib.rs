@@ -40,5 +40,6 @@ pub use memory::{MemoryFrame, MemoryPool, MemoryPort};
 pub use port::{Census, Pool, Port};
 pub use publish::{InForce, Ledger, Publisher, Subscription};
 pub use stats::{Buffers, PortStats, Stats};
+pub use synward_policy::BATCH;
 pub use tally::{ListTotals, Tally};
 pub use worker::{Desk, Worker};

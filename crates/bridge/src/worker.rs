@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use synward_policy::{Action, BATCH, Direction, Moment, Noteworthy, Reason, Snapshot, Verdict};
+use synward_policy::{Action, BATCH, Direction, Moment, Noteworthy, Reason, Snapshot, Verdict, Wait};
 use synward_wire::{Head, Located, locate};
 
 use crate::event::{EventSender, Occasion};
@@ -14,7 +14,7 @@ use crate::publish::{InForce, Subscription};
 use crate::stats::{Counting, Stats};
 use crate::tally::Tally;
 
-/// Turns without a frame before the worker sleeps: a few microseconds, so that a busy wire is never waited for and
+/// Turns without a frame before the worker sleeps, or lets others have its core for a moment: a few microseconds, so that a busy wire is never waited for and
 /// an idle one costs nothing.
 const IDLE_TURNS: u32 = 64;
 
@@ -51,6 +51,8 @@ pub struct Desk {
     pub timer: LoopTimer,
     /// How long it may say nothing before its ports' fallback takes over: frames that have waited longer are not sent any more.
     pub stale_after: Duration,
+    /// What it does while no frame comes.
+    pub wait: Wait,
     /// Set by a test to have the next turn panic.
     #[cfg(feature = "fault-injection")]
     pub fault: Arc<AtomicBool>,
@@ -194,14 +196,19 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Looks again for a while, then sleeps until a frame comes.
+    /// Looks again for a while, then sleeps until a frame comes; or lets others have the core for a moment, where it never sleeps: the
+    /// kernel's own receiver of a port, which may have begun there, is one of them.
     fn pause(&mut self) {
         self.idle_turns = self.idle_turns.saturating_add(1);
-        if self.idle_turns < IDLE_TURNS {
+        if self.desk.wait != Wait::Poll && self.idle_turns < IDLE_TURNS {
             return std::hint::spin_loop();
         }
         self.take_census();
         self.desk.timer.exchange();
+        if self.desk.wait == Wait::Busy {
+            self.idle_turns = 0;
+            return std::thread::yield_now();
+        }
         let unsent = self.outside.is_unsent() || self.inside.is_unsent();
         P::wait([&self.outside, &self.inside], if unsent { SLEEP_UNSENT } else { SLEEP });
     }

@@ -45,6 +45,7 @@ impl Bench {
             events: sender,
             timer,
             stale_after: Duration::from_millis(STALE_AFTER),
+            wait: Wait::Adaptive,
         };
         Self { publisher, stats, told, desk: Some(desk) }
     }

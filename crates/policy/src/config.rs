@@ -184,6 +184,10 @@ pub enum Wait {
     /// It looks again for a short while, then sleeps until the kernel wakes it.
     #[default]
     Adaptive,
+    /// It never sleeps, and does the kernel's work of receiving on its own core: the least latency, for a whole core. Linux 5.11.
+    Busy,
+    /// It sleeps at once: the least power.
+    Poll,
 }
 
 /// Whether the kernel forwards frames of known sources on its own. This version has no such path.

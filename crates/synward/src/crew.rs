@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use core_affinity::CoreId;
 use synward_bridge::{Desk, EventSender, Publisher, Subscription, Worker};
-use synward_policy::Config;
+use synward_policy::{Config, Wait};
 use synward_xsk::{Ports, QueuePair};
 
 use crate::control::view::View;
@@ -28,6 +28,7 @@ pub(crate) struct Crew {
     events: EventSender,
     stale_after: Duration,
     sandbox: bool,
+    wait: Wait,
     view: Arc<View>,
     ports: Ports,
 }
@@ -53,8 +54,9 @@ impl Crew {
             tracing::warn!(cores = cores.len(), workers = pairs.len(), "there are fewer cores than workers");
         }
         let (stop, members) = (Arc::new(AtomicBool::new(false)), Vec::new());
-        let (stale_after, sandbox) = (config.bridge.stale_after, config.control.sandbox);
-        let mut crew = Self { stop, members, cores, events, stale_after, sandbox, view, ports };
+        let (stale_after, wait, sandbox) =
+            (config.bridge.stale_after, config.bridge.wait, config.control.sandbox);
+        let mut crew = Self { stop, members, cores, events, stale_after, sandbox, wait, view, ports };
         for (pair, rules) in pairs.into_iter().zip(subscriptions) {
             let (place, queue) = (crew.members.len(), pair.queue);
             let thread = Some(crew.hire(place, pair, rules)?);
@@ -121,6 +123,7 @@ impl Crew {
             events: self.events.clone(),
             timer: view.new_timer()?,
             stale_after: self.stale_after,
+            wait: self.wait,
             #[cfg(feature = "fault-injection")]
             fault: Arc::clone(&view.fault),
         };

@@ -9,7 +9,7 @@ use anyhow::Result;
 use core_affinity::CoreId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use synward_bridge::{Publisher, events};
-use synward_policy::{BanKeeper, Bridge, ListNames, OnFailure, Snapshot, Xdp};
+use synward_policy::{BanKeeper, Bridge, ListNames, OnFailure, Snapshot, Wait, Xdp};
 use synward_xsk::{Fallback, Opened, PortMonitor, Ports, Setup, XdpMode, XdpRequest};
 use tracing_subscriber::EnvFilter;
 
@@ -73,7 +73,7 @@ pub(crate) fn release(file: &Path) -> Result<()> {
 }
 
 fn setup(bridge: &Bridge) -> Setup<'_> {
-    let Bridge { outside, inside, xdp, queues, stale_after, bpffs, on_failure, .. } = bridge;
+    let Bridge { outside, inside, xdp, queues, stale_after, bpffs, on_failure, wait, .. } = bridge;
     Setup {
         outside,
         inside,
@@ -81,6 +81,7 @@ fn setup(bridge: &Bridge) -> Setup<'_> {
         queues: queues.map(NonZeroU32::get),
         fallback: Fallback { open: *on_failure == OnFailure::Open, stale_after: *stale_after },
         bpffs,
+        busy_poll: *wait == Wait::Busy,
     }
 }
 

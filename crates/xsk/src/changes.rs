@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nic::{Channels, Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
+use crate::nic::{Channels, Deferred, Interrupts, Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
 
 /// What was changed of a port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub(crate) struct Changes {
     pub(crate) quieted: Vec<String>,
     /// It was made promiscuous for good.
     pub(crate) promiscuous: bool,
+    /// How long interrupts waited before, if that was changed.
+    pub(crate) deferred: Option<Interrupts>,
 }
 
 impl Changes {
@@ -33,6 +35,7 @@ impl Changes {
             }
         }
         first.channels = first.channels.or(self.channels);
+        first.deferred = first.deferred.or(self.deferred);
         first.muted |= self.muted;
         first.promiscuous |= self.promiscuous;
         first
@@ -46,6 +49,7 @@ impl Changes {
         let _queues = self.channels.map(|before| QueueCount::done_to(nic, before));
         let _quieted = Quieted::done_to(nic, &self.quieted);
         let _promiscuous = self.promiscuous.then(|| Promiscuous::done_to(nic));
+        let _deferred = self.deferred.map(|before| Deferred::done_to(nic, before));
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::changes::Changes;
 use crate::error::OpenError;
-use crate::nic::{Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
+use crate::nic::{Deferred, Muted, Nic, Promiscuous, QueueCount, Quieted, Raised};
 use crate::pins::Pins;
 use crate::shim::{self, Build, Fallback, Runner, Shim};
 
@@ -35,15 +35,17 @@ impl Held {
         pins: Option<Pins>,
         queues: Option<u32>,
         fallback: Fallback,
+        busy_poll: bool,
     ) -> Result<Self, OpenError> {
         // Before anything is touched: what the processes before this one have noted.
-        let (runner, first) = pins.as_ref().map_or((None, None), |pins| found(pins, nic));
+        let (runner, mut first) = pins.as_ref().map_or((None, None), |pins| found(pins, nic));
         let muted = Muted::apply(nic);
         let raised = Raised::raise(nic)?;
         let queues = queues.map(|count| QueueCount::set(nic, count)).transpose()?;
         let quieted = Quieted::apply(nic)?;
         let lasting = pins.is_some().then(|| Promiscuous::set(nic)).transpose()?;
         let held = pins.is_none().then(|| Promiscuous::hold(nic)).transpose()?;
+        let deferred = if busy_poll { defer(nic) } else { give_back_interrupts(nic, first.as_mut()) };
         let build = Build { fallback, queues: nic.queues()?, pieces: nic.mtu()? > ETHERNET_MTU };
         let shim = load(build, pins.as_ref())?;
         let stuck = quieted.stuck().to_vec();
@@ -55,6 +57,7 @@ impl Held {
             channels: queues.and_then(QueueCount::keep),
             quieted: quieted.keep(),
             promiscuous: lasting.is_some_and(Promiscuous::keep),
+            deferred: deferred.and_then(Deferred::keep),
         };
         tell_quieted(nic, &ours);
         let changes = ours.behind(first);
@@ -129,6 +132,23 @@ fn load(build: Build, pins: Option<&Pins>) -> Result<Shim, OpenError> {
         }
         (loaded, _) => loaded.map_err(OpenError::Load),
     }
+}
+
+/// Leaves the polling to the worker. Where that cannot be, the worker polls all the same, beside the kernel.
+fn defer(nic: &Nic) -> Option<Deferred> {
+    let deferred = Deferred::apply(nic);
+    if let Err(error) = &deferred {
+        let port = nic.name();
+        tracing::warn!(port, %error, "cannot have interrupts wait while the worker polls (see wait in [bridge])");
+    }
+    deferred.ok()
+}
+
+/// Undoes what a process before has done that polled, as this one does not.
+fn give_back_interrupts(nic: &Nic, first: Option<&mut Changes>) -> Option<Deferred> {
+    let before = first?.deferred.take()?;
+    drop(Deferred::done_to(nic, before));
+    None
 }
 
 fn tell_quieted(nic: &Nic, changes: &Changes) {

@@ -8,6 +8,7 @@
 //! * A [`Queue`] keeps the four rings of a socket, and implements [`synward_bridge::Port`] on them.
 //! * [`Ports`] opens two interfaces, and undoes on drop what it did to them.
 
+mod busy_poll;
 mod changes;
 mod error;
 mod held;

@@ -55,6 +55,8 @@ pub struct Setup<'a> {
     pub fallback: Fallback,
     /// Where a bpffs is mounted.
     pub bpffs: &'a Path,
+    /// Whether the workers do the kernel's work of receiving, and never sleep.
+    pub busy_poll: bool,
 }
 
 /// The two ports, held until this is dropped.
@@ -69,6 +71,7 @@ pub struct Ports {
     held: [Held; 2],
     queues: u32,
     mode: XdpMode,
+    busy_poll: bool,
 }
 
 /// Two opened ports and what to do with them.
@@ -91,7 +94,7 @@ impl Ports {
     pub fn open(setup: &Setup<'_>) -> Result<Opened, OpenError> {
         shim::log_libbpf();
         lift_memory_limit();
-        let Setup { outside, inside, xdp, queues, fallback, bpffs } = *setup;
+        let Setup { outside, inside, xdp, queues, fallback, bpffs, busy_poll } = *setup;
         let ports = find(outside, inside)?;
         let [outer, inner] = &ports;
         let pins = [Pins::take(bpffs, outside)?, Pins::take(bpffs, inside)?];
@@ -101,12 +104,12 @@ impl Ports {
         let [outer_pins, inner_pins] = pins;
         // All settings come before the programs and sockets: many drivers refuse or reset with these in place.
         let mut held = [
-            Held::take(outer, outer_pins, queues, fallback)?,
-            Held::take(inner, inner_pins, queues, fallback)?,
+            Held::take(outer, outer_pins, queues, fallback, busy_poll)?,
+            Held::take(inner, inner_pins, queues, fallback, busy_poll)?,
         ];
         introduce(&held)?;
         let queues = common_queues(&ports)?;
-        let (pairs, mode) = first_that_works(&mut held, xdp, queues)?;
+        let (pairs, mode) = first_that_works(&mut held, xdp, queues, busy_poll)?;
         held.iter().for_each(Held::tell_stuck);
         let [outer_held, inner_held] = &held;
         let outer_queues = pairs.iter().map(|pair| (pair.queue, &pair.outside));
@@ -115,7 +118,7 @@ impl Ports {
             PortMonitor::new(outer, &outer_held.shim, outer_queues, mode, fallback)?,
             PortMonitor::new(inner, &inner_held.shim, inner_queues, mode, fallback)?,
         ];
-        Ok(Opened { pairs, monitors, ports: Self { held, queues, mode } })
+        Ok(Opened { pairs, monitors, ports: Self { held, queues, mode, busy_poll } })
     }
 
     /// Lets the frames reach the sockets. To be called when the workers run. From now on the shims stay on the ports, where there is
@@ -151,7 +154,8 @@ impl Ports {
     /// When that cannot be: what the kernel said.
     pub fn reopen(&self, monitors: &[PortMonitor; 2], queue: u32) -> io::Result<QueuePair> {
         self.disarm_queue(queue);
-        let pair = bind_pair(&self.held, queue, self.mode.bind()).map_err(io::Error::other)?;
+        let pair =
+            bind_pair(&self.held, queue, self.mode.bind(), self.busy_poll).map_err(io::Error::other)?;
         for (monitor, socket) in monitors.iter().zip([&pair.outside, &pair.inside]) {
             monitor
                 .queues
@@ -277,6 +281,7 @@ fn first_that_works(
     held: &mut [Held; 2],
     xdp: XdpRequest,
     queues: u32,
+    busy_poll: bool,
 ) -> Result<(Vec<QueuePair>, XdpMode), OpenError> {
     let mut failures = String::new();
     let mut candidates = xdp.candidates();
@@ -285,7 +290,7 @@ fn first_that_works(
         held.iter().any(|held| held.runner().is_some_and(|there| there != mode.runner()))
     });
     for mode in candidates {
-        match start(held, mode, queues) {
+        match start(held, mode, queues, busy_poll) {
             Ok(pairs) => return Ok((pairs, mode)),
             Err(reason) => {
                 tracing::info!(mode = mode.name(), reason, "this XDP mode does not work on these ports");
@@ -297,12 +302,17 @@ fn first_that_works(
 }
 
 /// Attaches both shims, then binds all queues. The programs come first: some drivers reset their rings for them.
-fn start(held: &mut [Held; 2], mode: XdpMode, queues: u32) -> Result<Vec<QueuePair>, String> {
+fn start(
+    held: &mut [Held; 2],
+    mode: XdpMode,
+    queues: u32,
+    busy_poll: bool,
+) -> Result<Vec<QueuePair>, String> {
     for held in &mut *held {
         let attached = held.attach(mode.runner());
         attached.map_err(|error| format!("{}: {}", held.nic.name(), attach_remedy(&held.nic, &error)))?;
     }
-    (0..queues).map(|queue| bind_pair(held, queue, mode.bind())).collect()
+    (0..queues).map(|queue| bind_pair(held, queue, mode.bind(), busy_poll)).collect()
 }
 
 fn attach_remedy(port: &Nic, error: &io::Error) -> String {
@@ -327,7 +337,12 @@ fn attach_remedy(port: &Nic, error: &io::Error) -> String {
 }
 
 /// The sockets of one queue of both ports, over one memory.
-fn bind_pair([outside, inside]: &[Held; 2], queue: u32, mode: Bind) -> Result<QueuePair, String> {
+fn bind_pair(
+    [outside, inside]: &[Held; 2],
+    queue: u32,
+    mode: Bind,
+    busy_poll: bool,
+) -> Result<QueuePair, String> {
     let said =
         |held: &Held, error: &io::Error| format!("{} queue {queue}: {}", held.nic.name(), bind_remedy(error));
     let mut umem = Umem::new(FRAMES).map_err(|error| said(outside, &error))?;
@@ -338,6 +353,10 @@ fn bind_pair([outside, inside]: &[Held; 2], queue: u32, mode: Bind) -> Result<Qu
     let second =
         Unbound::further(&mut umem).and_then(|socket| socket.bind_shared(inside.nic.index(), queue, &first));
     let mut second = second.map_err(|error| said(inside, &error))?;
+    if busy_poll {
+        first.poll_busily().map_err(|error| said(outside, &error))?;
+        second.poll_busily().map_err(|error| said(inside, &error))?;
+    }
     first.talk_on(outside.shim.line(queue));
     second.talk_on(inside.shim.line(queue));
     Ok(QueuePair { queue, outside: first, inside: second, umem })

@@ -13,8 +13,9 @@ use rustix::net::xdp::{
     SocketAddrXdp, SocketAddrXdpFlags, SocketAddrXdpWithSharedUmem, XdpDesc, XdpMmapOffsets, XdpOptionsFlags,
 };
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
-use synward_bridge::{Census, Pool, Port};
+use synward_bridge::{BATCH, Census, Pool, Port};
 
+use crate::busy_poll;
 use crate::ring::{Consumer, Kind, Producer, Ring};
 use crate::shim::{self, Line};
 use crate::umem::{self, Bounds, Frame, Umem};
@@ -73,6 +74,8 @@ pub struct Queue {
     bounds: Bounds,
     /// Whether the kernel copies: then it sends within the call that asks it to.
     copies: bool,
+    /// Whether the worker does the kernel's work of receiving (see [`Queue::poll_busily`]).
+    polls: bool,
     /// Buffers given to the fill ring and not yet received.
     filling: usize,
     /// Frames given to the tx ring and not yet completed.
@@ -182,6 +185,7 @@ impl Queue {
             socket: Arc::new(socket),
             bounds,
             copies: false,
+            polls: false,
             filling: 0,
             sending: 0,
             refused: 0,
@@ -196,6 +200,16 @@ impl Queue {
     pub(crate) fn talk_on(&mut self, line: Line) {
         line.begin();
         self.line = Some(line);
+    }
+
+    /// Has each look at the socket do the kernel's work of receiving first, on the core of who looks.
+    ///
+    /// # Errors
+    /// When the kernel is older than 5.11, or the process may not.
+    pub(crate) fn poll_busily(&mut self) -> io::Result<()> {
+        busy_poll::prefer(self.socket.as_fd())?;
+        self.polls = true;
+        Ok(())
     }
 
     /// The socket, for the XSKMAP and for reading its statistics.
@@ -262,9 +276,11 @@ impl Queue {
         }
     }
 
-    /// Wakes the driver up when it waits for buffers.
+    /// Wakes the driver up when it waits for buffers; and has the kernel receive, where that is left to the worker and less than a batch is
+    /// there: more would only fill the ring.
     fn wake_receiver(&self) {
-        if self.fill.needs_wakeup() {
+        let polls = self.polls && (self.rx_at.pending(self.rx.producer()) as usize) < BATCH;
+        if polls || self.fill.needs_wakeup() {
             // The answer says nothing that the rings do not say: an empty message is all that is asked for.
             let _ = rustix::net::recv(&*self.socket, &mut [0_u8; 0], RecvFlags::DONTWAIT);
         }

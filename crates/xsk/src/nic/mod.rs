@@ -5,6 +5,7 @@
 //!
 //! A [`Listener`] changes nothing but that: it reads what passes.
 
+mod deferred;
 mod error;
 mod features;
 mod link_changes;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
+pub(crate) use deferred::{Deferred, Interrupts};
 pub use error::{NicError, Operation};
 pub use features::{Feature, Features, Quieted};
 pub use link_changes::link_changes;

@@ -1,0 +1,120 @@
+//! `bench-wire`: how fast Synward and its peers get frames from one port to the other, how fast they drop them, and how long frames are
+//! under way, on beds of network namespaces. bench/README.md tells how to read what it prints.
+
+mod bed;
+mod check;
+mod contender;
+mod honest;
+mod interrupt;
+mod kernel;
+mod latency;
+mod meter;
+mod report;
+mod rfc2544;
+mod suite;
+mod targets;
+mod throughput;
+mod traffic;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use contender::{Wait, receive_and_drop};
+use report::Machine;
+use suite::{Plan, Results, Suite};
+use traffic::{Order, Rules, Traffic};
+
+#[derive(Parser)]
+#[command(about = "Throughput and latency of Synward beside its peers")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure all, and write the tables and plots
+    All {
+        #[command(flatten)]
+        options: Options,
+        /// How often the contenders take turns
+        #[arg(long, default_value_t = 7)]
+        rounds: u32,
+        /// How long a turn is, in milliseconds
+        #[arg(long, default_value_t = 1000)]
+        turn: u64,
+        /// Blocked prefixes
+        #[arg(long, default_value_t = 1_000_000)]
+        prefixes: usize,
+        /// Blocked signatures
+        #[arg(long, default_value_t = 10_000)]
+        signatures: u32,
+    },
+    /// Try everything for a moment: that broken contenders are found out, that equal ones come out equal, and that no row is empty
+    Smoke {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Receive on two ports by AF_XDP and drop, for comparison
+    #[command(hide = true)]
+    Null {
+        outside: String,
+        inside: String,
+        #[arg(long)]
+        wait: Wait,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// The program of Synward
+    #[arg(long, default_value = "target/release/synward")]
+    synward: PathBuf,
+    /// The folder for what is written
+    #[arg(long, default_value = "bench/results")]
+    out: PathBuf,
+    /// Sources of frames that nothing blocks
+    #[arg(long, default_value_t = 1 << 18)]
+    sources: usize,
+    /// The order in which they come
+    #[arg(long, value_enum, default_value_t = Order::Uniform)]
+    order: Order,
+    /// What was typed to run this, for the report
+    #[arg(long, default_value = "bench-wire")]
+    typed: String,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Null { outside, inside, wait } => receive_and_drop(&outside, &inside, wait),
+        Command::All { options, rounds, turn, prefixes, signatures } => {
+            let rules = Rules::new(prefixes, signatures)?;
+            measure(options, rules, Plan::full(rounds, Duration::from_millis(turn)), false)
+        }
+        Command::Smoke { options } => measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), true),
+    }
+}
+
+fn measure(options: Options, rules: Rules, plan: Plan, checks: bool) -> Result<()> {
+    interrupt::listen()?;
+    bed::remove_orphans()?;
+    let Options { synward, out, sources, order, typed } = options;
+    let synward = synward
+        .canonicalize()
+        .with_context(|| format!("there is no {}: build it first", synward.display()))?;
+    let synward = synward.to_str().context("the path of Synward is no text")?.to_owned();
+    let machine = Machine::look(&typed)?;
+    let traffic = Traffic::new(rules, sources, order);
+    if checks {
+        check::broken_contenders_are_void(&traffic)?;
+        check::equal_contenders_come_out_equal(&traffic)?;
+    }
+    let mut suite = Suite { traffic: &traffic, plan, synward, results: Results::default() };
+    suite.run()?;
+    let page = report::write(&suite, &machine, &out)?;
+    println!("\nwritten: {page}");
+    if checks { check::no_row_is_empty(&suite) } else { Ok(()) }
+}

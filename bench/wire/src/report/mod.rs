@@ -1,0 +1,38 @@
+//! What is left of a run: JSON, a page of Markdown, and plots.
+
+mod machine;
+mod page;
+mod plot;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub(crate) use machine::Machine;
+pub(crate) use page::{targets_table, throughput_table};
+
+use crate::suite::{Results, Suite};
+use crate::targets::{Target, targets};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    machine: &'a Machine,
+    targets: &'a [Target],
+    results: &'a Results,
+}
+
+/// Writes all of it into a folder, and prints the tables. Answers the path of the page.
+pub(crate) fn write(suite: &Suite<'_>, machine: &Machine, folder: &Path) -> Result<String> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let stem = format!("{}-wire", machine.date);
+    let (targets, results) = (targets(suite), &suite.results);
+    let file = |end: &str| folder.join(format!("{stem}{end}"));
+    let plots = plot::all(results, &stem, folder)?;
+    let report = Report { machine, targets: &targets, results };
+    fs::write(file(".json"), serde_json::to_string_pretty(&report)? + "\n")?;
+    fs::write(file(".md"), page::page(machine, &targets, results, &plots))?;
+    print!("{}\n{}", throughput_table(results), targets_table(&targets));
+    Ok(file(".md").display().to_string())
+}

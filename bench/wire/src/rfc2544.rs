@@ -1,0 +1,152 @@
+//! Throughput without loss, bursts and loss against load, as RFC 2544 (sections 26.1, 26.3, 26.4) has them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::honest::{faults_of_any, lost};
+use crate::meter::{Meter, Pace};
+use crate::throughput::Entrant;
+use crate::traffic::Workload;
+
+/// More frames a second than the generator can part by the clock.
+const FASTEST: u64 = 4_000_000;
+
+/// The longest burst that is tried.
+const LONGEST_BURST: u64 = 1 << 16;
+
+/// Shares of the rate without a limit at which the loss is looked at, in per cent.
+pub(crate) const LOADS: [u64; 10] = [10, 20, 40, 60, 70, 80, 90, 100, 110, 120];
+
+/// How the rate without loss is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search {
+    /// How long frames are sent at a rate.
+    pub(crate) trial: Duration,
+    /// How often a rate is tried that loses frames: others use the machine, too.
+    pub(crate) tries: u32,
+    /// Halvings of what is not known.
+    pub(crate) steps: u32,
+}
+
+/// The most frames a second that a contender forwards without losing one.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Throughput {
+    pub(crate) contender: String,
+    pub(crate) workload: String,
+    /// Frames a second.
+    pub(crate) rate: u64,
+    pub(crate) faults: Vec<String>,
+}
+
+/// The longest burst at the generator's full speed of which no frame is lost.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Burst {
+    pub(crate) contender: String,
+    pub(crate) frames: u64,
+    pub(crate) faults: Vec<String>,
+}
+
+/// What share of the frames is lost at which rates.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LossCurve {
+    pub(crate) contender: String,
+    /// Frames a second, and the share that was lost.
+    pub(crate) points: Vec<(u64, f64)>,
+}
+
+/// What a contender does with frames at a pace.
+struct Trial<'a> {
+    meter: &'a mut Meter,
+    entrant: &'a mut Entrant,
+    workload: &'a Workload,
+    faults: Vec<String>,
+}
+
+impl Trial<'_> {
+    /// The share of frames that is lost.
+    fn loss(&mut self, pace: Pace) -> Result<f64> {
+        let Self { meter, entrant, workload, faults } = self;
+        let counts = entrant.at_work(|bed, _| meter.send(bed, workload, pace))?;
+        for fault in faults_of_any(entrant.role, &counts) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        if counts.arrived() == 0 {
+            return Ok(1.0);
+        }
+        Ok(lost(entrant.role, &counts) as f64 / counts.sent() as f64)
+    }
+
+    fn loses_nothing(&mut self, pace: Pace, tries: u32) -> Result<bool> {
+        for _ in 0..tries {
+            if self.loss(pace)? == 0.0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The largest number up to a limit for which nothing is lost, to so many halvings.
+    fn largest(&mut self, limit: u64, search: Search, pace: impl Fn(u64) -> Pace) -> Result<u64> {
+        let (mut works, mut fails) = (0, limit);
+        for _ in 0..search.steps {
+            let middle = (works + fails) / 2;
+            if middle == works {
+                break;
+            }
+            if self.loses_nothing(pace(middle), search.tries)? { works = middle } else { fails = middle }
+        }
+        Ok(works)
+    }
+}
+
+fn pace(rate: u64, time: Duration) -> Pace {
+    Pace { rate, frames: (rate as f64 * time.as_secs_f64()).ceil() as u64 }
+}
+
+/// Looks for the rate without loss, up to one that is known to be too much.
+pub(crate) fn throughput(
+    meter: &mut Meter,
+    entrant: &mut Entrant,
+    workload: &Workload,
+    limit: f64,
+    search: Search,
+) -> Result<Throughput> {
+    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
+    let limit = (limit as u64).min(FASTEST);
+    let rate = trial.largest(limit, search, |rate| pace(rate, search.trial))?;
+    let Trial { entrant, faults, .. } = trial;
+    Ok(Throughput { contender: entrant.name.clone(), workload: workload.name.clone(), rate, faults })
+}
+
+/// Looks for the longest burst without loss.
+pub(crate) fn burst(
+    meter: &mut Meter,
+    entrant: &mut Entrant,
+    workload: &Workload,
+    search: Search,
+) -> Result<Burst> {
+    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
+    let search = Search { steps: LONGEST_BURST.ilog2(), ..search };
+    let frames = trial.largest(LONGEST_BURST, search, Pace::burst_of)?;
+    let Trial { entrant, faults, .. } = trial;
+    Ok(Burst { contender: entrant.name.clone(), frames, faults })
+}
+
+/// Looks at the loss at shares of a rate.
+pub(crate) fn loss_curve(
+    meter: &mut Meter,
+    entrant: &mut Entrant,
+    workload: &Workload,
+    full: f64,
+    time: Duration,
+) -> Result<LossCurve> {
+    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
+    let rates = LOADS.map(|load| ((full * load as f64 / 100.0) as u64).clamp(1, FASTEST));
+    let points = rates.map(|rate| trial.loss(pace(rate, time)).map(|loss| (rate, loss)));
+    let points = points.into_iter().collect::<Result<_>>()?;
+    Ok(LossCurve { contender: trial.entrant.name.clone(), points })
+}

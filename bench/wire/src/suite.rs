@@ -1,0 +1,231 @@
+//! The whole of it: who takes part, and in what.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::bed::Receiver;
+use crate::contender::{
+    Bridge, Contender, Driver, Filter, Load, Null, Suricata, Synward, Testpmd, Wait, Xdp,
+};
+use crate::latency::{Latency, latency};
+use crate::meter::Meter;
+use crate::rfc2544::{Burst, LossCurve, Search, Throughput, burst, loss_curve, throughput};
+use crate::throughput::{Entrant, Row, race};
+use crate::traffic::Traffic;
+
+/// Lengths on the wire that RFC 2544 section 9.1 names for Ethernet.
+const LENGTHS: [usize; 7] = [64, 128, 256, 512, 1024, 1280, 1518];
+
+/// Bytes of the frame check sequence, which no program sees.
+const FCS: usize = 4;
+
+/// Rates at which the latency is looked at, beside shares of what a contender forwards: frames a second.
+pub(crate) const FIXED_RATES: [u64; 2] = [1_000, 100_000];
+
+/// Shares of the rate without loss at which the latency is looked at, in per cent.
+const SHARES: [u64; 3] = [10, 50, 90];
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) rounds: u32,
+    /// Of a turn under as many frames as can be sent.
+    pub(crate) turn: Duration,
+    pub(crate) search: Search,
+    /// How many of the lengths.
+    pub(crate) lengths: usize,
+    /// Of a run for the latency, and for the loss at a load.
+    pub(crate) run: Duration,
+}
+
+impl Plan {
+    /// For figures that are to be quoted.
+    pub(crate) fn full(rounds: u32, turn: Duration) -> Self {
+        let search = Search { trial: Duration::from_millis(500), tries: 2, steps: 7 };
+        Self { rounds, turn, search, lengths: LENGTHS.len(), run: Duration::from_secs(2) }
+    }
+
+    /// To see that everything works.
+    pub(crate) fn smoke() -> Self {
+        let search = Search { trial: Duration::from_millis(100), tries: 1, steps: 3 };
+        let (turn, run) = (Duration::from_millis(300), Duration::from_millis(200));
+        Self { rounds: 1, turn, search, lengths: 1, run }
+    }
+}
+
+/// Somebody who cannot take part here.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Missing {
+    pub(crate) contender: String,
+    pub(crate) reason: String,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Results {
+    pub(crate) missing: Vec<Missing>,
+    pub(crate) throughput: Vec<Row>,
+    pub(crate) without_loss: Vec<Throughput>,
+    pub(crate) bursts: Vec<Burst>,
+    pub(crate) loss: Vec<LossCurve>,
+    pub(crate) latency: Vec<Latency>,
+}
+
+impl Results {
+    /// The row of a contender and a workload.
+    pub(crate) fn row(&self, workload: &str, contender: &str) -> Option<&Row> {
+        self.throughput.iter().find(|row| row.workload == workload && row.contender == contender)
+    }
+}
+
+/// Runs the suite.
+pub(crate) struct Suite<'a> {
+    pub(crate) traffic: &'a Traffic,
+    pub(crate) plan: Plan,
+    /// Path of the program of Synward.
+    pub(crate) synward: String,
+    pub(crate) results: Results,
+}
+
+impl Suite<'_> {
+    pub(crate) fn synward(&self, load: Load, wait: Wait) -> Synward {
+        Synward { program: self.synward.clone(), load, wait }
+    }
+
+    /// All of it.
+    pub(crate) fn run(&mut self) -> Result<()> {
+        self.saturate()?;
+        self.pace()?;
+        self.delay()
+    }
+
+    /// Who takes part under as many frames as can be sent.
+    pub(crate) fn all(&self) -> Vec<Box<dyn Contender>> {
+        vec![
+            Box::new(self.synward(Load::AllRules, Wait::Busy)),
+            Box::new(self.synward(Load::NoRules, Wait::Busy)),
+            Box::new(self.synward(Load::Swapped, Wait::Busy)),
+            Box::new(self.synward(Load::AllRules, Wait::Adaptive)),
+            Box::new(Null(Wait::Busy)),
+            Box::new(Null(Wait::Adaptive)),
+            Box::new(Testpmd(Driver::AfXdp)),
+            Box::new(Testpmd(Driver::AfPacket)),
+            Box::new(Bridge(Filter::Nothing)),
+            Box::new(Bridge(Filter::NftFew)),
+            Box::new(Bridge(Filter::NftAll)),
+            Box::new(Bridge(Filter::Iptables(self.synward.clone()))),
+            Box::new(Suricata),
+            Box::new(Xdp::WIRE),
+            Box::new(Xdp::WIRE_AGAIN),
+            Box::new(Xdp::DROP),
+        ]
+    }
+
+    /// Who takes part where frames come by the clock. It takes minutes for each.
+    pub(crate) fn few(&self) -> Vec<Box<dyn Contender>> {
+        vec![
+            Box::new(self.synward(Load::AllRules, Wait::Busy)),
+            Box::new(self.synward(Load::AllRules, Wait::Adaptive)),
+            Box::new(self.synward(Load::AllRules, Wait::Poll)),
+            Box::new(Testpmd(Driver::AfXdp)),
+            Box::new(Bridge(Filter::Nothing)),
+            Box::new(Xdp::WIRE),
+        ]
+    }
+
+    /// Puts those on their beds who can take part, and notes the others.
+    fn enter(
+        &mut self,
+        contenders: &[Box<dyn Contender>],
+        meter: &mut Meter,
+        receiver: impl Fn(&dyn Contender) -> Receiver,
+    ) -> Result<Vec<Entrant>> {
+        let mut entrants = Vec::new();
+        for (number, contender) in contenders.iter().enumerate() {
+            let name = contender.name(&self.traffic.rules);
+            crate::interrupt::check()?;
+            eprintln!("starting: {name}");
+            let started = match contender.missing() {
+                Some(reason) => Err(reason),
+                None => {
+                    Entrant::start(number, receiver(&**contender), &**contender, &self.traffic.rules, meter)
+                        .map_err(|error| format!("{error:#}"))
+                }
+            };
+            match started {
+                Ok(entrant) => entrants.push(entrant),
+                Err(reason) => self.note_missing(name, reason),
+            }
+        }
+        Ok(entrants)
+    }
+
+    fn note_missing(&mut self, contender: String, reason: String) {
+        eprintln!("missing: {contender}: {reason}");
+        if !self.results.missing.iter().any(|missing| missing.contender == contender) {
+            self.results.missing.push(Missing { contender, reason });
+        }
+    }
+
+    /// As many frames as can be sent.
+    fn saturate(&mut self) -> Result<()> {
+        let mut meter = Meter::new()?;
+        let mut entrants = self.enter(&self.all(), &mut meter, |contender| contender.receiver())?;
+        let traffic = self.traffic;
+        for workload in [traffic.shortest()?, traffic.imix()?, traffic.syn_flood()?, traffic.listed_flood()?]
+        {
+            let rows = race(&mut meter, &mut entrants, &workload, self.plan.rounds, self.plan.turn)?;
+            self.results.throughput.extend(rows);
+        }
+        Ok(())
+    }
+
+    /// As many as are forwarded without loss, and fewer and more.
+    fn pace(&mut self) -> Result<()> {
+        let mut meter = Meter::new()?;
+        let mut entrants = self.enter(&self.few(), &mut meter, |contender| contender.receiver())?;
+        let Plan { search, lengths, turn, run, .. } = self.plan;
+        let mut workloads = vec![self.traffic.imix()?];
+        for length in LENGTHS.into_iter().take(lengths) {
+            workloads.push(self.traffic.sized(length - FCS)?);
+        }
+        for workload in &workloads {
+            for entrant in &mut entrants {
+                eprintln!("without loss: {}: {}", workload.name, entrant.name);
+                let limit = 1.2 * entrant.saturate(&mut meter, workload, turn)?.rate;
+                let found = throughput(&mut meter, entrant, workload, limit, search)?;
+                self.results.without_loss.push(found);
+            }
+        }
+        let shortest = self.traffic.shortest()?;
+        for entrant in &mut entrants {
+            eprintln!("bursts, and loss at loads: {}", entrant.name);
+            self.results.bursts.push(burst(&mut meter, entrant, &shortest, search)?);
+            let full = entrant.saturate(&mut meter, &shortest, turn)?.rate;
+            self.results.loss.push(loss_curve(&mut meter, entrant, &shortest, full, run / 2)?);
+        }
+        Ok(())
+    }
+
+    /// How long frames are under way. Another core receives, as it does where a card interrupts one.
+    fn delay(&mut self) -> Result<()> {
+        let mut meter = Meter::new()?;
+        let mut entrants = self.enter(&self.few(), &mut meter, |_| Receiver::Sender)?;
+        let probes = self.traffic.probes()?;
+        let Plan { search, turn, run, .. } = self.plan;
+        for entrant in &mut entrants {
+            eprintln!("latency: {}", entrant.name);
+            let limit = 1.2 * entrant.saturate(&mut meter, &probes, turn)?.rate;
+            let full = throughput(&mut meter, entrant, &probes, limit, search)?.rate;
+            let fixed = FIXED_RATES.map(|rate| (format!("{rate} frames/s"), rate));
+            let shares = SHARES.map(|share| (format!("{share} %"), (full * share / 100).max(1)));
+            for (load, rate) in fixed.into_iter().chain(shares) {
+                let seen = latency(&mut meter, entrant, &probes, &load, rate, run)?;
+                self.results.latency.push(seen);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What was to be reached, and what was.
+
+use serde::Serialize;
+
+use crate::contender::{Bridge, Contender, Driver, Filter, Load, Null, Testpmd, Wait, Xdp};
+use crate::suite::{FIXED_RATES, Suite};
+
+/// A row of the table of targets.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Target {
+    pub(crate) case: String,
+    pub(crate) against: String,
+    /// What must be reached.
+    pub(crate) bound: Bound,
+    /// None where one of the two is missing, or void.
+    pub(crate) reached: Option<f64>,
+}
+
+/// Between what and what a figure must lie.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) enum Bound {
+    /// A ratio of rates.
+    AtLeast(f64),
+    /// A ratio of times.
+    AtMost(f64),
+    /// A time in µs.
+    AtMostMicroseconds(f64),
+}
+
+impl Target {
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.reached.map(|reached| match self.bound {
+            Bound::AtLeast(bound) => reached >= bound,
+            Bound::AtMost(bound) | Bound::AtMostMicroseconds(bound) => reached <= bound,
+        })
+    }
+}
+
+/// All targets, with what a suite has measured.
+pub(crate) fn targets(suite: &Suite<'_>) -> Vec<Target> {
+    let name = |contender: &dyn Contender| contender.name(&suite.traffic.rules);
+    let all = name(&suite.synward(Load::AllRules, Wait::Busy));
+    let no_rules = name(&suite.synward(Load::NoRules, Wait::Busy));
+    let swapped = name(&suite.synward(Load::Swapped, Wait::Busy));
+    let (shortest, syns) = ("60-byte frames", "SYN flood, every SYN blocked");
+    let listed = "flood from listed addresses";
+    let null = name(&Null(Wait::Busy));
+    let ratio = |workload: &str, contender: &str, other: &str, bound: f64| Target {
+        case: format!("{workload}: {contender}"),
+        against: other.to_owned(),
+        bound: Bound::AtLeast(bound),
+        reached: suite.ratio(workload, contender, other),
+    };
+    let mut targets = vec![
+        ratio(shortest, &all, &no_rules, 0.95),
+        ratio(shortest, &all, &name(&Testpmd(Driver::AfXdp)), 1.0),
+        ratio(shortest, &all, &name(&Bridge(Filter::NftAll)), 3.0),
+        ratio(syns, &all, &null, 0.85),
+        ratio(listed, &all, &null, 0.85),
+        ratio(shortest, &swapped, &all, 0.8),
+        ratio(syns, &swapped, &all, 0.8),
+    ];
+    targets.extend(latencies(suite));
+    targets
+}
+
+fn latencies(suite: &Suite<'_>) -> Vec<Target> {
+    let name = |contender: &dyn Contender| contender.name(&suite.traffic.rules);
+    let [slow, fast] = FIXED_RATES.map(|rate| format!("{rate} frames/s"));
+    let wire = name(&Xdp::WIRE);
+    let find = |contender: &str, load: &str| {
+        let mut latencies = suite.results.latency.iter().filter(|latency| latency.faults.is_empty());
+        latencies.find(|latency| latency.contender == contender && latency.load == load)
+    };
+    // What a bare wire takes is the bed's.
+    let added = |contender: &str, load: &str| Some(find(contender, load)?.p50 - find(&wire, load)?.p50);
+    let bridge = name(&Bridge(Filter::Nothing));
+    let busy = name(&suite.synward(Load::AllRules, Wait::Busy));
+    let adaptive = name(&suite.synward(Load::AllRules, Wait::Adaptive));
+    let ratio = added(&busy, &fast).zip(added(&bridge, &fast)).map(|(ours, theirs)| ours / theirs);
+    let p99 = find(&adaptive, &slow).zip(find(&wire, &slow)).map(|(ours, wire)| ours.p99 - wire.p99);
+    let target = |case: String, against: &str, bound, reached| Target {
+        case,
+        against: against.into(),
+        bound,
+        reached,
+    };
+    vec![
+        target(format!("added latency at {fast}, p50: {busy}"), &bridge, Bound::AtMost(3.0), ratio),
+        target(
+            format!("added latency at {slow}, p50: {adaptive}"),
+            "a bare wire",
+            Bound::AtMostMicroseconds(60.0),
+            added(&adaptive, &slow),
+        ),
+        target(
+            format!("added latency at {slow}, p99: {adaptive}"),
+            "a bare wire",
+            Bound::AtMostMicroseconds(500.0),
+            p99,
+        ),
+    ]
+}
+
+impl Suite<'_> {
+    /// How many times as fast as another a contender is; nothing where one of them is missing or void.
+    fn ratio(&self, workload: &str, contender: &str, other: &str) -> Option<f64> {
+        let (row, other) = (self.results.row(workload, contender)?, self.results.row(workload, other)?);
+        (row.faults().is_empty() && other.faults().is_empty()).then(|| row.ratio(other))
+    }
+}

@@ -1,0 +1,160 @@
+//! How many frames a second each contender gets from one side to the other, in turns.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::bed::{Bed, Receiver};
+use crate::contender::{Contender, Role, Running};
+use crate::honest::faults;
+use crate::interrupt;
+use crate::meter::{Flow, Meter};
+use crate::traffic::{Block, Rules, Workload};
+
+/// Above this share of what was sent, it is the generator that the rate tells of.
+const ALL: f64 = 0.98;
+
+/// A contender on its bed, not at work until it is its turn.
+pub(crate) struct Entrant {
+    // Before the bed, on which it works.
+    running: Box<dyn Running>,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) receiver: Receiver,
+    bed: Bed,
+}
+
+/// What one turn came to.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Turn {
+    /// Frames a second: those that no rule blocks, counted at the sink; of who drops all, those that it took.
+    pub(crate) rate: f64,
+    /// Time of the contender's core for each frame that it took, in ns. A contender that spins uses all there is.
+    pub(crate) nanoseconds: f64,
+    /// Whether there was nothing more to take: a faster generator might show a higher rate.
+    pub(crate) limited_by_generator: bool,
+    /// Why the turn does not count.
+    pub(crate) faults: Vec<String>,
+}
+
+/// What a contender made of a workload.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    pub(crate) workload: String,
+    pub(crate) contender: String,
+    pub(crate) receiver: Receiver,
+    pub(crate) turns: Vec<Turn>,
+}
+
+impl Row {
+    /// All that is wrong with it.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<_> = self.turns.iter().flat_map(|turn| turn.faults.clone()).collect();
+        faults.dedup();
+        faults
+    }
+
+    /// Least, median and most of something of all turns.
+    pub(crate) fn spread(&self, of: impl Fn(&Turn) -> f64) -> [f64; 3] {
+        spread(self.turns.iter().map(of).collect())
+    }
+
+    /// The median of the ratios to another row, turn by turn: both were measured one shortly after the other.
+    pub(crate) fn ratio(&self, to: &Self) -> f64 {
+        let ratios = self.turns.iter().zip(&to.turns).map(|(turn, other)| turn.rate / other.rate);
+        spread(ratios.collect())[1]
+    }
+}
+
+/// Least, median and most of some values.
+pub(crate) fn spread(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+    [at(0), at(values.len() / 2), at(values.len().saturating_sub(1))]
+}
+
+impl Entrant {
+    /// Puts a contender on a bed of a number.
+    pub(crate) fn start(
+        number: usize,
+        receiver: Receiver,
+        contender: &dyn Contender,
+        rules: &Rules,
+        meter: &mut Meter,
+    ) -> Result<Self> {
+        let (name, role) = (contender.name(rules), contender.role());
+        let bed = Bed::new(number, receiver)?;
+        meter.watch(&bed)?;
+        let start = || {
+            let mut running = contender.start(&bed, rules)?;
+            bed.place_receivers()?;
+            running.pause()?;
+            Ok::<_, anyhow::Error>(running)
+        };
+        let running = start().with_context(|| format!("cannot start: {name}"))?;
+        Ok(Self { running, name, role, receiver, bed })
+    }
+
+    /// Has it work for as long as something takes.
+    pub(crate) fn at_work<T>(&mut self, work: impl FnOnce(&Bed, &mut dyn Running) -> Result<T>) -> Result<T> {
+        self.running.resume()?;
+        // A worker that was stopped has to be seen alive before it gets frames.
+        interrupt::sleep(Duration::from_millis(100))?;
+        let done = work(&self.bed, &mut *self.running);
+        self.running.pause()?;
+        done.with_context(|| self.name.clone())
+    }
+
+    /// One turn under as many frames as can be sent.
+    pub(crate) fn saturate(
+        &mut self,
+        meter: &mut Meter,
+        workload: &Workload,
+        time: Duration,
+    ) -> Result<Turn> {
+        let flow = self.at_work(|bed, running| meter.saturate(bed, workload, time, || running.taken()))?;
+        Ok(turn(self.role, &flow))
+    }
+}
+
+fn turn(role: Role, flow: &Flow) -> Turn {
+    let sum = |number: fn(&crate::meter::Tally) -> u64| flow.window.iter().map(number).sum::<u64>();
+    let (sent, arrived) = (sum(|tally| tally.sent), sum(|tally| tally.arrived));
+    let good = |tally: &&crate::meter::Tally| tally.block == Block::No;
+    let passed: u64 = flow.window.iter().filter(good).map(|tally| tally.arrived).sum();
+    let taken = flow.taken.unwrap_or(arrived);
+    // A flood has no frames but blocked ones.
+    let is_flood = !flow.window.iter().any(|tally| tally.block == Block::No);
+    let counted = if role == Role::DropsAll || is_flood { taken } else { passed };
+    Turn {
+        rate: counted as f64 / flow.time.as_secs_f64(),
+        nanoseconds: flow.busy.as_nanos() as f64 / taken.max(1) as f64,
+        limited_by_generator: taken as f64 > ALL * sent as f64,
+        faults: faults(role, flow),
+    }
+}
+
+/// Has all take turns, so often, with so much time each.
+pub(crate) fn race(
+    meter: &mut Meter,
+    entrants: &mut [Entrant],
+    workload: &Workload,
+    rounds: u32,
+    time: Duration,
+) -> Result<Vec<Row>> {
+    let row = |entrant: &Entrant| Row {
+        workload: workload.name.clone(),
+        contender: entrant.name.clone(),
+        receiver: entrant.receiver,
+        turns: Vec::new(),
+    };
+    let mut rows: Vec<Row> = entrants.iter().map(row).collect();
+    for round in 1..=rounds {
+        eprintln!("{}: round {round} of {rounds}", workload.name);
+        for (entrant, row) in entrants.iter_mut().zip(&mut rows) {
+            row.turns.push(entrant.saturate(meter, workload, time)?);
+        }
+    }
+    Ok(rows)
+}
