@@ -71,7 +71,7 @@ pub(crate) fn no_row_is_empty(suite: &Suite<'_>) -> Result<()> {
         ensure!(faults.is_empty(), "{contender}: {faults:?}");
     }
     let missing = |name: &str| results.missing.iter().any(|missing| missing.contender == name);
-    for contender in suite.all() {
+    for (contender, _) in suite.all() {
         let name = contender.name(&suite.traffic.rules);
         let has_row = results.throughput.iter().any(|row| row.contender == name);
         ensure!(has_row != missing(&name), "{name} is neither measured nor told as missing");

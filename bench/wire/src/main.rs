@@ -24,7 +24,7 @@ use clap::{Args, Parser, Subcommand};
 
 use contender::{Wait, receive_and_drop};
 use report::Machine;
-use suite::{Plan, Results, Suite};
+use suite::{Part, Plan, Results, Suite};
 use traffic::{Order, Rules, Traffic};
 
 #[derive(Parser)]
@@ -52,6 +52,12 @@ enum Command {
         /// Blocked signatures
         #[arg(long, default_value_t = 10_000)]
         signatures: u32,
+        /// Contenders whose name has this in it, and no others
+        #[arg(long)]
+        only: Vec<String>,
+        /// Parts of it, and no others
+        #[arg(long, value_enum)]
+        part: Vec<Part>,
     },
     /// Try everything for a moment: that broken contenders are found out, that equal ones come out equal, and that no row is empty
     Smoke {
@@ -90,9 +96,10 @@ struct Options {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Null { outside, inside, wait } => receive_and_drop(&outside, &inside, wait),
-        Command::All { options, rounds, turn, prefixes, signatures } => {
+        Command::All { options, rounds, turn, prefixes, signatures, only, part } => {
             let rules = Rules::new(prefixes, signatures)?;
-            measure(options, rules, Plan::full(rounds, Duration::from_millis(turn)), false)
+            let plan = Plan { only, parts: part, ..Plan::full(rounds, Duration::from_millis(turn)) };
+            measure(options, rules, plan, false)
         }
         Command::Smoke { options } => measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), true),
     }

@@ -31,10 +31,10 @@ const SHORTEST_BUFFER: usize = 128;
 const LIVE: u32 = 1 << 1;
 
 /// How long frames that are still under way may take.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// How long frames flow before their rate counts.
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(150);
 
 /// Frames of one template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::bed::Receiver;
@@ -27,8 +28,19 @@ pub(crate) const FIXED_RATES: [u64; 2] = [1_000, 100_000];
 /// Shares of the rate without loss at which the latency is looked at, in per cent.
 const SHARES: [u64; 3] = [10, 50, 90];
 
+/// A part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// As many frames as can be sent
+    Throughput,
+    /// Rates and bursts without loss, and the loss at rates
+    Loss,
+    /// How long frames are under way
+    Latency,
+}
+
 /// How much is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
     /// Of a turn under as many frames as can be sent.
@@ -38,21 +50,43 @@ pub(crate) struct Plan {
     pub(crate) lengths: usize,
     /// Of a run for the latency, and for the loss at a load.
     pub(crate) run: Duration,
+    /// Contenders whose name has one of these in it; all, where there is none.
+    pub(crate) only: Vec<String>,
+    /// All parts, where there is none.
+    pub(crate) parts: Vec<Part>,
 }
 
 impl Plan {
     /// For figures that are to be quoted.
     pub(crate) fn full(rounds: u32, turn: Duration) -> Self {
         let search = Search { trial: Duration::from_millis(500), tries: 2, steps: 7 };
-        Self { rounds, turn, search, lengths: LENGTHS.len(), run: Duration::from_secs(2) }
+        Self {
+            rounds,
+            turn,
+            search,
+            lengths: LENGTHS.len(),
+            run: Duration::from_secs(2),
+            only: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 
     /// To see that everything works.
     pub(crate) fn smoke() -> Self {
         let search = Search { trial: Duration::from_millis(100), tries: 1, steps: 3 };
         let (turn, run) = (Duration::from_millis(300), Duration::from_millis(200));
-        Self { rounds: 1, turn, search, lengths: 1, run }
+        Self { rounds: 1, turn, search, lengths: 1, run, only: Vec::new(), parts: Vec::new() }
     }
+}
+
+/// Which workloads a contender takes part in: a race takes minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joins {
+    All,
+    /// Those of which some frames are blocked.
+    Mixes,
+    /// Those of which all frames are.
+    Floods,
 }
 
 /// Somebody who cannot take part here.
@@ -91,35 +125,43 @@ pub(crate) struct Suite<'a> {
 
 impl Suite<'_> {
     pub(crate) fn synward(&self, load: Load, wait: Wait) -> Synward {
-        Synward { program: self.synward.clone(), load, wait }
+        Synward { program: self.synward.clone(), load, wait, receiver: Receiver::Sender }
     }
 
     /// All of it.
     pub(crate) fn run(&mut self) -> Result<()> {
-        self.saturate()?;
-        self.pace()?;
-        self.delay()
+        let parts = [
+            (Part::Throughput, Self::saturate as fn(&mut Self) -> _),
+            (Part::Loss, Self::pace),
+            (Part::Latency, Self::delay),
+        ];
+        let is_wanted = |part: &Part| self.plan.parts.is_empty() || self.plan.parts.contains(part);
+        let wanted: Vec<_> = parts.into_iter().filter(|(part, _)| is_wanted(part)).collect();
+        wanted.into_iter().try_for_each(|(_, measure)| measure(self))
     }
 
-    /// Who takes part under as many frames as can be sent.
-    pub(crate) fn all(&self) -> Vec<Box<dyn Contender>> {
+    /// Who takes part under as many frames as can be sent, and in which workloads.
+    pub(crate) fn all(&self) -> Vec<(Box<dyn Contender>, Joins)> {
+        let one_core = Synward { receiver: Receiver::Thread, ..self.synward(Load::AllRules, Wait::Adaptive) };
+        let iptables = Bridge(Filter::Iptables(self.synward.clone()));
         vec![
-            Box::new(self.synward(Load::AllRules, Wait::Busy)),
-            Box::new(self.synward(Load::NoRules, Wait::Busy)),
-            Box::new(self.synward(Load::Swapped, Wait::Busy)),
-            Box::new(self.synward(Load::AllRules, Wait::Adaptive)),
-            Box::new(Null(Wait::Busy)),
-            Box::new(Null(Wait::Adaptive)),
-            Box::new(Testpmd(Driver::AfXdp)),
-            Box::new(Testpmd(Driver::AfPacket)),
-            Box::new(Bridge(Filter::Nothing)),
-            Box::new(Bridge(Filter::NftFew)),
-            Box::new(Bridge(Filter::NftAll)),
-            Box::new(Bridge(Filter::Iptables(self.synward.clone()))),
-            Box::new(Suricata),
-            Box::new(Xdp::WIRE),
-            Box::new(Xdp::WIRE_AGAIN),
-            Box::new(Xdp::DROP),
+            (Box::new(self.synward(Load::AllRules, Wait::Busy)), Joins::All),
+            (Box::new(self.synward(Load::NoRules, Wait::Busy)), Joins::Mixes),
+            (Box::new(self.synward(Load::Swapped, Wait::Busy)), Joins::All),
+            (Box::new(self.synward(Load::AllRules, Wait::Adaptive)), Joins::All),
+            (Box::new(one_core), Joins::Mixes),
+            (Box::new(Null(Wait::Busy)), Joins::Floods),
+            (Box::new(Null(Wait::Adaptive)), Joins::Floods),
+            (Box::new(Testpmd(Driver::AfXdp)), Joins::Mixes),
+            (Box::new(Testpmd(Driver::AfPacket)), Joins::Mixes),
+            (Box::new(Bridge(Filter::Nothing)), Joins::All),
+            (Box::new(Bridge(Filter::NftFew)), Joins::Mixes),
+            (Box::new(Bridge(Filter::NftAll)), Joins::Mixes),
+            (Box::new(iptables), Joins::Mixes),
+            (Box::new(Suricata), Joins::Mixes),
+            (Box::new(Xdp::WIRE), Joins::Mixes),
+            (Box::new(Xdp::WIRE_AGAIN), Joins::Mixes),
+            (Box::new(Xdp::DROP), Joins::Floods),
         ]
     }
 
@@ -145,6 +187,10 @@ impl Suite<'_> {
         let mut entrants = Vec::new();
         for (number, contender) in contenders.iter().enumerate() {
             let name = contender.name(&self.traffic.rules);
+            let Plan { only, .. } = &self.plan;
+            if !only.is_empty() && !only.iter().any(|word| name.contains(word)) {
+                continue;
+            }
             crate::interrupt::check()?;
             eprintln!("starting: {name}");
             let started = match contender.missing() {
@@ -171,13 +217,18 @@ impl Suite<'_> {
 
     /// As many frames as can be sent.
     fn saturate(&mut self) -> Result<()> {
-        let mut meter = Meter::new()?;
-        let mut entrants = self.enter(&self.all(), &mut meter, |contender| contender.receiver())?;
         let traffic = self.traffic;
-        for workload in [traffic.shortest()?, traffic.imix()?, traffic.syn_flood()?, traffic.listed_flood()?]
-        {
-            let rows = race(&mut meter, &mut entrants, &workload, self.plan.rounds, self.plan.turn)?;
-            self.results.throughput.extend(rows);
+        let mixes = [traffic.shortest()?, traffic.imix()?];
+        let floods = [traffic.syn_flood()?, traffic.listed_flood()?];
+        for (workloads, others) in [(mixes, Joins::Floods), (floods, Joins::Mixes)] {
+            let all = self.all().into_iter().filter(|(_, joins)| *joins != others);
+            let contenders: Vec<_> = all.map(|(contender, _)| contender).collect();
+            let mut meter = Meter::new()?;
+            let mut entrants = self.enter(&contenders, &mut meter, |contender| contender.receiver())?;
+            for workload in workloads {
+                let rows = race(&mut meter, &mut entrants, &workload, self.plan.rounds, self.plan.turn)?;
+                self.results.throughput.extend(rows);
+            }
         }
         Ok(())
     }

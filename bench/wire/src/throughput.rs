@@ -9,11 +9,14 @@ use crate::bed::{Bed, Receiver};
 use crate::contender::{Contender, Role, Running};
 use crate::honest::faults;
 use crate::interrupt;
-use crate::meter::{Flow, Meter};
+use crate::meter::{Flow, Meter, Pace};
 use crate::traffic::{Block, Rules, Workload};
 
 /// Above this share of what was sent, it is the generator that the rate tells of.
 const ALL: f64 = 0.98;
+
+/// The first frames.
+const GREETING: Pace = Pace { rate: 1000, frames: 50 };
 
 /// A contender on its bed, not at work until it is its turn.
 pub(crate) struct Entrant {
@@ -93,7 +96,16 @@ impl Entrant {
             Ok::<_, anyhow::Error>(running)
         };
         let running = start().with_context(|| format!("cannot start: {name}"))?;
-        Ok(Self { running, name, role, receiver, bed })
+        let mut entrant = Self { running, name, role, receiver, bed };
+        entrant.greet(rules, meter)?;
+        Ok(entrant)
+    }
+
+    /// Sends a few frames, slowly: bridges learn who is where, and Synward's shim that its worker takes what it is given, before which it
+    /// trusts it with no more than 256.
+    fn greet(&mut self, rules: &Rules, meter: &mut Meter) -> Result<()> {
+        let workload = Workload::greeting(rules)?;
+        self.at_work(|bed, _| meter.send(bed, &workload, GREETING)).map(drop)
     }
 
     /// Has it work for as long as something takes.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use core_affinity::CoreId;
+use rustix::process::setpriority_process;
 use synward_bridge::{Desk, EventSender, Publisher, Subscription, Worker};
 use synward_policy::{Config, Wait};
 use synward_xsk::{Ports, QueuePair};
@@ -16,6 +17,9 @@ use crate::harden;
 
 /// How often a worker that panicked is replaced: what goes wrong more often is no accident.
 const REPLACEMENTS: u64 = 3;
+
+/// The niceness of a worker.
+const NICE: i32 = -10;
 
 /// How long workers may take to their first turn. One that hangs instead is not waited for: the shim knows.
 const FIRST_TURNS: Duration = Duration::from_secs(2);
@@ -136,6 +140,7 @@ impl Crew {
             if !pinned {
                 tracing::warn!(queue, "the worker is not pinned to a core");
             }
+            prefer_to_others(queue);
             harden::worker(sandbox);
             worker.run(&stop);
         };
@@ -151,6 +156,15 @@ impl Crew {
         while self.members.iter().all(lives) && !works() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+/// Lets a worker run before other programs that want its core: one that waits for more than `stale_after` is taken for dead. It leaves them a
+/// tenth of the core (sched(7)), and so the kernel's own receiver, which feeds it: real-time priority would not.
+fn prefer_to_others(queue: u32) {
+    // Without a number, it is this thread.
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::warn!(queue, %error, "the worker has no priority over other programs (CAP_SYS_NICE)");
     }
 }
 

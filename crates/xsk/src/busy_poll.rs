@@ -7,6 +7,7 @@ use libc::c_int;
 use rustix::fd::BorrowedFd;
 
 /// Options of a socket (asm-generic/socket.h), of which libc knows not all.
+const SO_INCOMING_NAPI_ID: c_int = 56;
 const SO_BUSY_POLL: c_int = 46;
 const SO_PREFER_BUSY_POLL: c_int = 69;
 const SO_BUSY_POLL_BUDGET: c_int = 70;
@@ -25,6 +26,20 @@ pub(crate) fn prefer(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, SO_PREFER_BUSY_POLL, 1)?;
     set(socket, SO_BUSY_POLL, MICROSECONDS)?;
     set(socket, SO_BUSY_POLL_BUDGET, BUDGET)
+}
+
+/// Whether the kernel knows which of the driver's queues feeds a bound socket: since Linux 6.14 the bind asks the driver, of which not all
+/// tell (veth does not, in 6.18). Older kernels learn it from the first frame; there the answer is no.
+///
+/// # Errors
+/// When the kernel is older than 4.12.
+pub(crate) fn is_possible(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let (mut number, mut length): (c_int, _) = (0, size_of::<c_int>() as libc::socklen_t);
+    let (value, fd) = ((&raw mut number).cast(), socket.as_raw_fd());
+    // SAFETY: `value` points to `length` bytes that live through the call and hold an integer, of which all bit patterns are valid.
+    let status =
+        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, SO_INCOMING_NAPI_ID, value, &raw mut length) };
+    if status == 0 { Ok(number != 0) } else { Err(io::Error::last_os_error()) }
 }
 
 fn set(socket: BorrowedFd<'_>, option: c_int, value: c_int) -> io::Result<()> {

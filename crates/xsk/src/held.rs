@@ -35,7 +35,6 @@ impl Held {
         pins: Option<Pins>,
         queues: Option<u32>,
         fallback: Fallback,
-        busy_poll: bool,
     ) -> Result<Self, OpenError> {
         // Before anything is touched: what the processes before this one have noted.
         let (runner, mut first) = pins.as_ref().map_or((None, None), |pins| found(pins, nic));
@@ -45,7 +44,7 @@ impl Held {
         let quieted = Quieted::apply(nic)?;
         let lasting = pins.is_some().then(|| Promiscuous::set(nic)).transpose()?;
         let held = pins.is_none().then(|| Promiscuous::hold(nic)).transpose()?;
-        let deferred = if busy_poll { defer(nic) } else { give_back_interrupts(nic, first.as_mut()) };
+        give_back_interrupts(nic, first.as_mut());
         let build = Build { fallback, queues: nic.queues()?, pieces: nic.mtu()? > ETHERNET_MTU };
         let shim = load(build, pins.as_ref())?;
         let stuck = quieted.stuck().to_vec();
@@ -57,7 +56,7 @@ impl Held {
             channels: queues.and_then(QueueCount::keep),
             quieted: quieted.keep(),
             promiscuous: lasting.is_some_and(Promiscuous::keep),
-            deferred: deferred.and_then(Deferred::keep),
+            deferred: None,
         };
         tell_quieted(nic, &ours);
         let changes = ours.behind(first);
@@ -66,6 +65,22 @@ impl Held {
             held.shim.note_changes(&held.changes).map_err(OpenError::Load)?;
         }
         Ok(held)
+    }
+
+    /// Has the interrupts of the port wait while the workers poll. Where that cannot be, they poll all the same, beside the kernel.
+    pub(crate) fn defer_interrupts(&mut self) {
+        match Deferred::apply(&self.nic) {
+            Ok(deferred) => self.changes.deferred = deferred.keep(),
+            Err(error) => {
+                let port = self.nic.name();
+                tracing::warn!(port, %error, "cannot have interrupts wait while the workers poll (see wait in [bridge])");
+            }
+        }
+        if self.pins.is_some()
+            && let Err(error) = self.shim.note_changes(&self.changes)
+        {
+            tracing::warn!(port = self.nic.name(), %error, "cannot note what was done to the port");
+        }
     }
 
     /// Puts the shim on the port, or in the place of the one that is pinned there.
@@ -134,21 +149,10 @@ fn load(build: Build, pins: Option<&Pins>) -> Result<Shim, OpenError> {
     }
 }
 
-/// Leaves the polling to the worker. Where that cannot be, the worker polls all the same, beside the kernel.
-fn defer(nic: &Nic) -> Option<Deferred> {
-    let deferred = Deferred::apply(nic);
-    if let Err(error) = &deferred {
-        let port = nic.name();
-        tracing::warn!(port, %error, "cannot have interrupts wait while the worker polls (see wait in [bridge])");
-    }
-    deferred.ok()
-}
-
-/// Undoes what a process before has done that polled, as this one does not.
-fn give_back_interrupts(nic: &Nic, first: Option<&mut Changes>) -> Option<Deferred> {
-    let before = first?.deferred.take()?;
-    drop(Deferred::done_to(nic, before));
-    None
+/// Undoes what a process before has done that polled: whether this one does is not known yet.
+fn give_back_interrupts(nic: &Nic, first: Option<&mut Changes>) {
+    let before = first.and_then(|first| first.deferred.take());
+    drop(before.map(|before| Deferred::done_to(nic, before)));
 }
 
 fn tell_quieted(nic: &Nic, changes: &Changes) {

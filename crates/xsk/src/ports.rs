@@ -104,12 +104,15 @@ impl Ports {
         let [outer_pins, inner_pins] = pins;
         // All settings come before the programs and sockets: many drivers refuse or reset with these in place.
         let mut held = [
-            Held::take(outer, outer_pins, queues, fallback, busy_poll)?,
-            Held::take(inner, inner_pins, queues, fallback, busy_poll)?,
+            Held::take(outer, outer_pins, queues, fallback)?,
+            Held::take(inner, inner_pins, queues, fallback)?,
         ];
         introduce(&held)?;
         let queues = common_queues(&ports)?;
         let (pairs, mode) = first_that_works(&mut held, xdp, queues, busy_poll)?;
+        if busy_poll {
+            poll_busily(&mut held, &pairs);
+        }
         held.iter().for_each(Held::tell_stuck);
         let [outer_held, inner_held] = &held;
         let outer_queues = pairs.iter().map(|pair| (pair.queue, &pair.outside));
@@ -299,6 +302,24 @@ fn first_that_works(
         }
     }
     Err(OpenError::NoMode(failures))
+}
+
+/// Has interrupts wait where the workers' looks have the kernel receive; elsewhere they would only add to the latency.
+fn poll_busily(held: &mut [Held; 2], pairs: &[QueuePair]) {
+    let [outside, inside] = held;
+    let outer = pairs.iter().all(|pair| pair.outside.polls());
+    let inner = pairs.iter().all(|pair| pair.inside.polls());
+    for (port, polls) in [(outside, outer), (inside, inner)] {
+        if polls {
+            port.defer_interrupts();
+        } else {
+            let port = port.nic.name();
+            tracing::info!(
+                port,
+                "its driver does not tell which of its queues feeds a socket: the workers spin, and interrupts go on"
+            );
+        }
+    }
 }
 
 /// Attaches both shims, then binds all queues. The programs come first: some drivers reset their rings for them.

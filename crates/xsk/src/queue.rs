@@ -202,14 +202,20 @@ impl Queue {
         self.line = Some(line);
     }
 
-    /// Has each look at the socket do the kernel's work of receiving first, on the core of who looks.
+    /// Has each look at the socket do the kernel's work of receiving first, on the core of who looks, where the driver tells which of its
+    /// queues feeds the socket.
     ///
     /// # Errors
     /// When the kernel is older than 5.11, or the process may not.
     pub(crate) fn poll_busily(&mut self) -> io::Result<()> {
         busy_poll::prefer(self.socket.as_fd())?;
-        self.polls = true;
+        self.polls = busy_poll::is_possible(self.socket.as_fd())?;
         Ok(())
+    }
+
+    /// Whether it does.
+    pub(crate) fn polls(&self) -> bool {
+        self.polls
     }
 
     /// The socket, for the XSKMAP and for reading its statistics.

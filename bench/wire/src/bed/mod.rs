@@ -29,9 +29,7 @@ pub(crate) const END: &str = "end0";
 pub(crate) enum Receiver {
     /// A thread of the kernel on the contender's core.
     Thread,
-    /// The contender itself, by busy polling. What it leaves is done as with `Sender`.
-    Contender,
-    /// The core that sends, as a veth does by itself: as if the card had another core for that.
+    /// The core that sends, as a veth does by itself: as if the card interrupted another core.
     Sender,
 }
 

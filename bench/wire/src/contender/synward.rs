@@ -58,6 +58,8 @@ pub(crate) struct Synward {
     pub(crate) program: String,
     pub(crate) load: Load,
     pub(crate) wait: Wait,
+    /// Who receives for it in the kernel.
+    pub(crate) receiver: Receiver,
 }
 
 impl Contender for Synward {
@@ -69,11 +71,12 @@ impl Contender for Synward {
             Load::AllRules => all(),
             Load::Swapped => format!("{}, swapped every second", all()),
         };
-        format!("Synward {}, {load}", self.wait.name())
+        let cores = if self.receiver == Receiver::Thread { ", one core for all" } else { "" };
+        format!("Synward {}, {load}{cores}", self.wait.name())
     }
 
     fn receiver(&self) -> Receiver {
-        if self.wait == Wait::Busy { Receiver::Contender } else { Receiver::Thread }
+        self.receiver
     }
 
     fn role(&self) -> Role {

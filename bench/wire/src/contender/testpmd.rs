@@ -47,22 +47,13 @@ impl Contender for Testpmd {
     }
 
     fn receiver(&self) -> Receiver {
-        match self.0 {
-            Driver::AfXdp => Receiver::Contender,
-            // It spins, and would let nobody receive on its core.
-            Driver::AfPacket => Receiver::Sender,
-        }
+        // It spins, and would let nobody else receive on its core.
+        Receiver::Sender
     }
 
     fn start(&self, bed: &Bed, _rules: &Rules) -> Result<Box<dyn Running>> {
         if self.0 == Driver::AfPacket {
             bed.receive_in_batches()?;
-        } else {
-            // Without these, the kernel takes the polling back from the program after each batch.
-            for port in bed.ports() {
-                bed.wire.shell(&format!("echo 2 >/sys/class/net/{port}/napi_defer_hard_irqs"))?;
-                bed.wire.shell(&format!("echo 200000 >/sys/class/net/{port}/gro_flush_timeout"))?;
-            }
         }
         for port in bed.ports() {
             bed.wire.ip(&format!("link set {port} promisc on"))?;

@@ -29,6 +29,17 @@ pub(crate) struct Workload {
     pub(crate) shots: Vec<(u32, [u8; 16])>,
 }
 
+impl Workload {
+    /// Datagrams of one source that nothing blocks.
+    pub(crate) fn greeting(rules: &Rules) -> Result<Self> {
+        let source = Population::new(rules, 1).walk(Order::Turn).next().unwrap_or_default();
+        let mut address = [0; 16];
+        address.iter_mut().zip(source.to_be_bytes()).for_each(|(byte, value)| *byte = value);
+        let templates = vec![datagram(Family::V4, SHORTEST, Block::No)?];
+        Ok(Self { name: "greeting".into(), templates, shots: vec![(0, address)] })
+    }
+}
+
 /// What the workloads of a run are made of.
 #[derive(Debug)]
 pub(crate) struct Traffic {
