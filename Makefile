@@ -7,7 +7,7 @@ cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench bench-wire bench-wire-smoke test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -20,9 +20,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, test-faults-short, soak-short, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, bench-wire-smoke, test-faults-short, soak-short, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e instructions test-tables-short test-faults-short soak-short demo fuzz
+	scripts/test lint unit e2e instructions test-tables-short bench-wire-smoke test-faults-short soak-short demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -66,6 +66,16 @@ pcaps: ## records pcaps/ anew; the expected verdicts must then be reviewed (root
 bench: ## the targets of the tables and of judge, with peers in the same run, to bench/results (root; under 15 minutes)
 	scripts/setup bench
 	scripts/bench
+
+bench-wire: ## throughput and latency beside the peers, to bench/results (root, two cores that do nothing else; about 25 minutes)
+	scripts/setup bench-wire
+	cargo build --release --locked --package synward --package synward-bench-wire
+	$(target)/release/bench-wire all --synward $(target)/release/synward --out bench/results --typed "make bench-wire"
+
+# In the builds that the other suites have made, and without a word on how fast anybody is.
+bench-wire-smoke: ## that its peers start, that broken ones are found out, and that no row is empty (root; 3 minutes)
+	cargo build --locked --package synward --package synward-bench-wire
+	$(target)/debug/bench-wire smoke --synward $(target)/debug/synward --out $(target)/bench-wire-smoke
 
 test-tables: ## ten million look-ups at one and ten million prefixes against prefix-trie
 	cargo test --release --locked --package synward-bench --test millions -- --ignored --test-threads=1

@@ -22,7 +22,7 @@ pub(crate) fn broken_contenders_are_void(traffic: &Traffic) -> Result<()> {
     let expected = ["forwarded nothing", "frames back", "that it is to drop", "slept for"];
     for (broken, expected) in Xdp::BROKEN.into_iter().zip(expected) {
         let mut meter = Meter::new()?;
-        let mut entrant = Entrant::start(0, broken.receiver(), &broken, &traffic.rules, &mut meter)?;
+        let mut entrant = Entrant::start(broken.receiver(), &broken, &traffic.rules, &mut meter)?;
         let turn = entrant.saturate(&mut meter, &workload, TURN)?;
         let told = turn.faults.join("; ");
         ensure!(told.contains(expected), "{}: expected {expected:?}, and was told {told:?}", entrant.name);
@@ -35,8 +35,8 @@ pub(crate) fn broken_contenders_are_void(traffic: &Traffic) -> Result<()> {
 pub(crate) fn equal_contenders_come_out_equal(traffic: &Traffic) -> Result<()> {
     let mut meter = Meter::new()?;
     let mut entrants = Vec::new();
-    for (number, wire) in [Xdp::WIRE, Xdp::WIRE_AGAIN].into_iter().enumerate() {
-        entrants.push(Entrant::start(number, wire.receiver(), &wire, &traffic.rules, &mut meter)?);
+    for wire in [Xdp::WIRE, Xdp::WIRE_AGAIN] {
+        entrants.push(Entrant::start(wire.receiver(), &wire, &traffic.rules, &mut meter)?);
     }
     let rows = race(&mut meter, &mut entrants, &traffic.shortest()?, ROUNDS, Duration::from_millis(200))?;
     let [one, other] = &rows[..] else { bail!("a row is missing") };

@@ -16,13 +16,14 @@ mod targets;
 mod throughput;
 mod traffic;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use contender::{Wait, receive_and_drop};
+use contender::{OuterBox, Role, Wait, receive_and_drop};
 use report::Machine;
 use suite::{Part, Plan, Results, Suite};
 use traffic::{Order, Rules, Traffic};
@@ -64,6 +65,40 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Measure a box between two ports of this machine (bench/NIC.md)
+    Between {
+        #[command(flatten)]
+        options: Options,
+        /// The port that frames are sent by, to the outside port of the box
+        source: String,
+        /// The port that they arrive at, from the inside port of the box
+        sink: String,
+        /// What the tables call the box
+        #[arg(long)]
+        name: String,
+        /// What it is to do with frames
+        #[arg(long, value_enum)]
+        role: Role,
+        /// How often it is measured
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Blocked prefixes
+        #[arg(long, default_value_t = 1_000_000)]
+        prefixes: usize,
+        /// Blocked signatures
+        #[arg(long, default_value_t = 10_000)]
+        signatures: u32,
+    },
+    /// Write the lists that the frames are blocked by, for a box: prefixes.txt and signatures.txt
+    Lists {
+        folder: PathBuf,
+        /// Blocked prefixes
+        #[arg(long, default_value_t = 1_000_000)]
+        prefixes: usize,
+        /// Blocked signatures
+        #[arg(long, default_value_t = 10_000)]
+        signatures: u32,
+    },
     /// Receive on two ports by AF_XDP and drop, for comparison
     #[command(hide = true)]
     Null {
@@ -99,29 +134,51 @@ fn main() -> Result<()> {
         Command::All { options, rounds, turn, prefixes, signatures, only, part } => {
             let rules = Rules::new(prefixes, signatures)?;
             let plan = Plan { only, parts: part, ..Plan::full(rounds, Duration::from_millis(turn)) };
-            measure(options, rules, plan, false)
+            measure(options, rules, plan, None, false)
         }
-        Command::Smoke { options } => measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), true),
+        Command::Smoke { options } => {
+            measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), None, true)
+        }
+        Command::Between { options, source, sink, name, role, rounds, prefixes, signatures } => {
+            let outer = OuterBox { name, role, ports: [source, sink] };
+            let plan = Plan::full(rounds, Duration::from_secs(2));
+            measure(options, Rules::new(prefixes, signatures)?, plan, Some(outer), false)
+        }
+        Command::Lists { folder, prefixes, signatures } => {
+            let rules = Rules::new(prefixes, signatures)?;
+            fs::write(folder.join("prefixes.txt"), rules.prefix_list(rules.count()))?;
+            Ok(fs::write(folder.join("signatures.txt"), rules.signatures.join("\n") + "\n")?)
+        }
     }
 }
 
-fn measure(options: Options, rules: Rules, plan: Plan, checks: bool) -> Result<()> {
+fn measure(
+    options: Options,
+    rules: Rules,
+    plan: Plan,
+    outer: Option<OuterBox>,
+    checks: bool,
+) -> Result<()> {
     interrupt::listen()?;
     bed::remove_orphans()?;
     let Options { synward, out, sources, order, typed } = options;
-    let synward = synward
-        .canonicalize()
-        .with_context(|| format!("there is no {}: build it first", synward.display()))?;
-    let synward = synward.to_str().context("the path of Synward is no text")?.to_owned();
-    let machine = Machine::look(&typed)?;
+    let synward = if outer.is_none() { find(&synward)? } else { String::new() };
+    let machine = Machine::look(&typed, outer.as_ref())?;
     let traffic = Traffic::new(rules, sources, order);
     if checks {
         check::broken_contenders_are_void(&traffic)?;
         check::equal_contenders_come_out_equal(&traffic)?;
     }
-    let mut suite = Suite { traffic: &traffic, plan, synward, results: Results::default() };
+    let mut suite = Suite { traffic: &traffic, plan, synward, outer, results: Results::default() };
     suite.run()?;
     let page = report::write(&suite, &machine, &out)?;
     println!("\nwritten: {page}");
     if checks { check::no_row_is_empty(&suite) } else { Ok(()) }
+}
+
+/// The whole path of a program.
+fn find(program: &Path) -> Result<String> {
+    let path = program.canonicalize();
+    let path = path.with_context(|| format!("there is no {}: build it first", program.display()))?;
+    Ok(path.to_str().context("the path of Synward is no text")?.to_owned())
 }

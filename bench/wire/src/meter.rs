@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use libbpf_rs::ProgramInput;
 
-use crate::bed::{Bed, END, Namespace, cores};
+use crate::bed::{Bed, Host, cores};
 use crate::interrupt;
 use crate::kernel::{Kernel, METER};
 use crate::traffic::{Block, Template, Workload};
@@ -133,8 +133,10 @@ impl Meter {
 
     /// Puts the sink of a bed, and what looks for frames that come back, in their places.
     pub(crate) fn watch(&mut self, bed: &Bed) -> Result<()> {
-        self.kernel.attach(&bed.source, END, "source")?;
-        self.kernel.attach(&bed.sink, END, "sink")
+        for (Host { namespace, device }, program) in [(&bed.source, "source"), (&bed.sink, "sink")] {
+            self.kernel.attach(namespace, device, program)?;
+        }
+        Ok(())
     }
 
     /// Sends frames as fast as can be, and looks at a stretch of time in the middle of them.
@@ -146,7 +148,7 @@ impl Meter {
         mut taken: impl FnMut() -> Result<Option<u64>>,
     ) -> Result<Flow> {
         self.prepare(workload)?;
-        let device = bed.source.index(END)?;
+        let device = bed.source.index()?;
         let order = Order { device, shots: workload.shots.len(), rate: 0, burst: 0, limit: u64::MAX };
         self.kernel.set("orders", 0, &order.record()?)?;
         let calls = (FASTEST * (WARM_UP + time + SETTLE).as_secs_f64()) as u64;
@@ -191,7 +193,7 @@ impl Meter {
     /// Sends frames by the clock, and waits until none is under way any more.
     pub(crate) fn send(&mut self, bed: &Bed, workload: &Workload, pace: Pace) -> Result<Counts> {
         self.prepare(workload)?;
-        let (device, burst) = (bed.source.index(END)?, pace.together());
+        let (device, burst) = (bed.source.index()?, pace.together());
         let order = Order { device, shots: workload.shots.len(), rate: pace.rate, burst, limit: pace.frames };
         self.kernel.set("orders", 0, &order.record()?)?;
         generate(&self.kernel, &bed.source, workload, pace.frames.div_ceil(burst) * BATCH)?;
@@ -288,12 +290,12 @@ impl Order {
     }
 }
 
-/// Has the kernel call the generator so often, on its core, as somebody in a namespace.
-fn generate(kernel: &Kernel, namespace: &Namespace, workload: &Workload, calls: u64) -> Result<()> {
+/// Has the kernel call the generator so often, on its core, as somebody on the host that sends.
+fn generate(kernel: &Kernel, source: &Host, workload: &Workload, calls: u64) -> Result<()> {
     let longest = workload.templates.iter().map(Template::len).max().unwrap_or_default();
     let buffer = vec![0; longest.max(SHORTEST_BUFFER)];
     let repeat = u32::try_from(calls).context("more frames than one call can send")?;
-    namespace.enter(|| {
+    source.namespace.enter(|| {
         cores::pin(0, cores::SENDER)?;
         let mut programs = kernel.object.progs_mut();
         let program = programs.find(|known| known.name() == "generate").context("no generator")?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bed::Receiver;
 use crate::contender::{
-    Bridge, Contender, Driver, Filter, Load, Null, Suricata, Synward, Testpmd, Wait, Xdp,
+    Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, OuterBox, Suricata, Synward, Testpmd, Wait, Xdp,
 };
 use crate::latency::{Latency, latency};
 use crate::meter::Meter;
@@ -120,12 +120,14 @@ pub(crate) struct Suite<'a> {
     pub(crate) plan: Plan,
     /// Path of the program of Synward.
     pub(crate) synward: String,
+    /// The only contender, where it is a box between two ports of this machine.
+    pub(crate) outer: Option<OuterBox>,
     pub(crate) results: Results,
 }
 
 impl Suite<'_> {
     pub(crate) fn synward(&self, load: Load, wait: Wait) -> Synward {
-        Synward { program: self.synward.clone(), load, wait, receiver: Receiver::Sender }
+        Synward { program: self.synward.clone(), load, wait, receiver: Receiver::Sender, huge_pages: true }
     }
 
     /// All of it.
@@ -142,13 +144,18 @@ impl Suite<'_> {
 
     /// Who takes part under as many frames as can be sent, and in which workloads.
     pub(crate) fn all(&self) -> Vec<(Box<dyn Contender>, Joins)> {
+        if let Some(outer) = &self.outer {
+            return vec![(Box::new(outer.clone()), Joins::Mixes)];
+        }
         let one_core = Synward { receiver: Receiver::Thread, ..self.synward(Load::AllRules, Wait::Adaptive) };
+        let small_pages = Synward { huge_pages: false, ..self.synward(Load::AllRules, Wait::Busy) };
         let iptables = Bridge(Filter::Iptables(self.synward.clone()));
         vec![
             (Box::new(self.synward(Load::AllRules, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::NoRules, Wait::Busy)), Joins::Mixes),
             (Box::new(self.synward(Load::Swapped, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::AllRules, Wait::Adaptive)), Joins::All),
+            (Box::new(small_pages), Joins::Mixes),
             (Box::new(one_core), Joins::Mixes),
             (Box::new(Null(Wait::Busy)), Joins::Floods),
             (Box::new(Null(Wait::Adaptive)), Joins::Floods),
@@ -167,6 +174,9 @@ impl Suite<'_> {
 
     /// Who takes part where frames come by the clock. It takes minutes for each.
     pub(crate) fn few(&self) -> Vec<Box<dyn Contender>> {
+        if let Some(outer) = &self.outer {
+            return vec![Box::new(outer.clone())];
+        }
         vec![
             Box::new(self.synward(Load::AllRules, Wait::Busy)),
             Box::new(self.synward(Load::AllRules, Wait::Adaptive)),
@@ -185,7 +195,7 @@ impl Suite<'_> {
         receiver: impl Fn(&dyn Contender) -> Receiver,
     ) -> Result<Vec<Entrant>> {
         let mut entrants = Vec::new();
-        for (number, contender) in contenders.iter().enumerate() {
+        for contender in contenders {
             let name = contender.name(&self.traffic.rules);
             let Plan { only, .. } = &self.plan;
             if !only.is_empty() && !only.iter().any(|word| name.contains(word)) {
@@ -195,10 +205,8 @@ impl Suite<'_> {
             eprintln!("starting: {name}");
             let started = match contender.missing() {
                 Some(reason) => Err(reason),
-                None => {
-                    Entrant::start(number, receiver(&**contender), &**contender, &self.traffic.rules, meter)
-                        .map_err(|error| format!("{error:#}"))
-                }
+                None => Entrant::start(receiver(&**contender), &**contender, &self.traffic.rules, meter)
+                    .map_err(|error| format!("{error:#}")),
             };
             match started {
                 Ok(entrant) => entrants.push(entrant),
@@ -225,6 +233,9 @@ impl Suite<'_> {
             let contenders: Vec<_> = all.map(|(contender, _)| contender).collect();
             let mut meter = Meter::new()?;
             let mut entrants = self.enter(&contenders, &mut meter, |contender| contender.receiver())?;
+            if contenders.is_empty() {
+                continue;
+            }
             for workload in workloads {
                 let rows = race(&mut meter, &mut entrants, &workload, self.plan.rounds, self.plan.turn)?;
                 self.results.throughput.extend(rows);
@@ -264,6 +275,10 @@ impl Suite<'_> {
     fn delay(&mut self) -> Result<()> {
         let mut meter = Meter::new()?;
         let mut entrants = self.enter(&self.few(), &mut meter, |_| Receiver::Sender)?;
+        if self.outer.is_none() {
+            let apart: [Box<dyn Contender>; 1] = [Box::new(BridgeOnItsOwnCore)];
+            entrants.extend(self.enter(&apart, &mut meter, |_| Receiver::Thread)?);
+        }
         let probes = self.traffic.probes()?;
         let Plan { search, turn, run, .. } = self.plan;
         for entrant in &mut entrants {

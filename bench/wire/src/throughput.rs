@@ -78,16 +78,15 @@ pub(crate) fn spread(mut values: Vec<f64>) -> [f64; 3] {
 }
 
 impl Entrant {
-    /// Puts a contender on a bed of a number.
+    /// Puts a contender on a bed.
     pub(crate) fn start(
-        number: usize,
         receiver: Receiver,
         contender: &dyn Contender,
         rules: &Rules,
         meter: &mut Meter,
     ) -> Result<Self> {
         let (name, role) = (contender.name(rules), contender.role());
-        let bed = Bed::new(number, receiver)?;
+        let bed = contender.bed(receiver)?;
         meter.watch(&bed)?;
         let start = || {
             let mut running = contender.start(&bed, rules)?;

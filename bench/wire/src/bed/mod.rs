@@ -13,6 +13,7 @@ mod namespace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -20,8 +21,8 @@ use serde::Serialize;
 pub(crate) use command::{is_installed, run};
 pub(crate) use namespace::{Namespace, enter, remove_orphans};
 
-/// The interface of a host.
-pub(crate) const END: &str = "end0";
+/// The interface of a host that the harness makes.
+const END: &str = "end0";
 
 /// Who receives in the kernel for the ports of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,30 +34,61 @@ pub(crate) enum Receiver {
     Sender,
 }
 
-/// Three namespaces, two cables, and a folder.
+/// A host at one end, and the interface that its frames leave or arrive by.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) namespace: Namespace,
+    pub(crate) device: String,
+}
+
+impl Host {
+    /// Number of the interface.
+    pub(crate) fn index(&self) -> Result<u32> {
+        self.namespace.index(&self.device)
+    }
+}
+
+/// Three namespaces, two cables, and a folder; or two ports of this machine, with a box in between.
 #[derive(Debug)]
 pub(crate) struct Bed {
-    pub(crate) source: Namespace,
+    pub(crate) source: Host,
+    /// Where the contender works. Empty where it is a box.
     pub(crate) wire: Namespace,
-    pub(crate) sink: Namespace,
-    pub(crate) outside: String,
-    pub(crate) inside: String,
+    pub(crate) sink: Host,
+    outside: String,
+    inside: String,
     receiver: Receiver,
     folder: PathBuf,
 }
 
 impl Bed {
-    /// Makes the bed of this number.
-    pub(crate) fn new(number: usize, receiver: Receiver) -> Result<Self> {
-        let (wire, source) =
-            (Namespace::new(&format!("{number}-wire"))?, Namespace::new(&format!("{number}-source"))?);
-        let sink = Namespace::new(&format!("{number}-sink"))?;
+    /// Makes a bed.
+    pub(crate) fn new(receiver: Receiver) -> Result<Self> {
+        let number = next();
         let (outside, inside) = (format!("o{number}"), format!("i{number}"));
-        cable(&wire, &outside, &source)?;
-        cable(&wire, &inside, &sink)?;
-        let folder = std::env::temp_dir().join(format!("synward-wire-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self { source, wire, sink, outside, inside, receiver, folder })
+        let wire = Namespace::new(&format!("{number}-wire"))?;
+        let host = |port: &str, name: &str| {
+            let namespace = Namespace::new(&format!("{number}-{name}"))?;
+            cable(&wire, port, &namespace)?;
+            Ok::<_, anyhow::Error>(Host { namespace, device: END.to_owned() })
+        };
+        let (source, sink) = (host(&outside, "source")?, host(&inside, "sink")?);
+        Ok(Self { source, wire, sink, outside, inside, receiver, folder: make_folder(number)? })
+    }
+
+    /// Takes two ports of this machine, each into a namespace of its own, which it leaves when the bed is dropped.
+    pub(crate) fn between(source: &str, sink: &str) -> Result<Self> {
+        let number = next();
+        let host = |device: &str, name: &str| {
+            let namespace = Namespace::new(&format!("{number}-{name}"))?;
+            run(&format!("ip link set {device} netns {}", namespace.name()))?;
+            namespace.ip(&format!("link set {device} up promisc on"))?;
+            Ok::<_, anyhow::Error>(Host { namespace, device: device.to_owned() })
+        };
+        let wire = Namespace::new(&format!("{number}-wire"))?;
+        let (source, sink) = (host(source, "source")?, host(sink, "sink")?);
+        let (outside, inside) = (String::new(), String::new());
+        Ok(Self { source, wire, sink, outside, inside, receiver: Receiver::Sender, folder: make_folder(number)? })
     }
 
     /// A folder for what the contender needs.
@@ -87,6 +119,18 @@ impl Bed {
         }
         Ok(())
     }
+}
+
+/// The number of the next bed.
+fn next() -> u32 {
+    static BEDS: AtomicU32 = AtomicU32::new(0);
+    BEDS.fetch_add(1, Ordering::Relaxed)
+}
+
+fn make_folder(number: u32) -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("synward-wire-{}-{number}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }
 
 impl Drop for Bed {

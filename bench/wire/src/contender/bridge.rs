@@ -27,6 +27,24 @@ const IPTABLES_RULES: usize = 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Bridge(pub(crate) Filter);
 
+/// The bridge alone, which works on a core of its own where others are received for by the core that sends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BridgeOnItsOwnCore;
+
+impl Contender for BridgeOnItsOwnCore {
+    fn name(&self, rules: &Rules) -> String {
+        format!("{}, on its own core", Bridge(Filter::Nothing).name(rules))
+    }
+
+    fn role(&self) -> Role {
+        Role::Forwards
+    }
+
+    fn start(&self, bed: &Bed, rules: &Rules) -> Result<Box<dyn Running>> {
+        Bridge(Filter::Nothing).start(bed, rules)
+    }
+}
+
 impl Contender for Bridge {
     fn name(&self, rules: &Rules) -> String {
         match self.0 {

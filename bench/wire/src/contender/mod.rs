@@ -2,6 +2,7 @@
 
 mod bridge;
 mod null;
+mod outer;
 mod process;
 mod suricata;
 mod synward;
@@ -9,9 +10,11 @@ mod testpmd;
 mod xdp;
 
 use anyhow::Result;
+use clap::ValueEnum;
 
-pub(crate) use bridge::{Bridge, Filter};
+pub(crate) use bridge::{Bridge, BridgeOnItsOwnCore, Filter};
 pub(crate) use null::{Null, receive_and_drop};
+pub(crate) use outer::OuterBox;
 pub(crate) use suricata::Suricata;
 pub(crate) use synward::{Load, Synward, Wait};
 pub(crate) use testpmd::{Driver, Testpmd};
@@ -21,7 +24,7 @@ use crate::bed::{Bed, Receiver};
 use crate::traffic::{Block, Rules};
 
 /// What a contender is to do with frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// Forwards all of them.
     Forwards,
@@ -66,6 +69,11 @@ pub(crate) trait Contender {
     /// Who receives for it in the kernel, when one core is to do all the work.
     fn receiver(&self) -> Receiver {
         Receiver::Thread
+    }
+
+    /// Where it is to work.
+    fn bed(&self, receiver: Receiver) -> Result<Bed> {
+        Bed::new(receiver)
     }
 
     /// Puts it on the ports of a bed, and waits until frames can cross.

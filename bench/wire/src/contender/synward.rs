@@ -21,6 +21,10 @@ use crate::traffic::{Rules, short};
 /// Where its metrics are.
 const LISTEN: &str = "127.0.0.1:9469";
 
+/// Whether malloc asks for huge pages, in which its tables then lie (The GNU C Library manual, "Memory Allocation Tunables");
+/// deploy/systemd/synward.service has it ask.
+const PAGES: [&str; 2] = ["GLIBC_TUNABLES=glibc.malloc.hugetlb=0", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"];
+
 /// How often its rules are swapped, where they are.
 const SWAP: Duration = Duration::from_secs(1);
 
@@ -60,6 +64,8 @@ pub(crate) struct Synward {
     pub(crate) wait: Wait,
     /// Who receives for it in the kernel.
     pub(crate) receiver: Receiver,
+    /// Whether its tables lie in huge pages.
+    pub(crate) huge_pages: bool,
 }
 
 impl Contender for Synward {
@@ -72,7 +78,8 @@ impl Contender for Synward {
             Load::Swapped => format!("{}, swapped every second", all()),
         };
         let cores = if self.receiver == Receiver::Thread { ", one core for all" } else { "" };
-        format!("Synward {}, {load}{cores}", self.wait.name())
+        let pages = if self.huge_pages { "" } else { ", small pages" };
+        format!("Synward {}, {load}{cores}{pages}", self.wait.name())
     }
 
     fn receiver(&self) -> Receiver {
@@ -87,7 +94,7 @@ impl Contender for Synward {
         let config = bed.folder().join("synward.toml");
         fs::write(&config, self.config(bed, rules)?)?;
         let config = config.to_str().context("the temporary folder has a name that is no text")?;
-        let mut process = Process::start(bed, &[&self.program, "run", "-c", config])?;
+        let mut process = Process::start(bed, &["env", self.pages(), &self.program, "run", "-c", config])?;
         process.wait_for("forwarding")?;
         let swaps = (self.load == Load::Swapped).then(|| Swaps::start(process.pid()));
         Ok(Box::new(AtWork { wire: bed.wire.name().to_owned(), process, swaps: swaps.transpose()? }))
@@ -95,6 +102,10 @@ impl Contender for Synward {
 }
 
 impl Synward {
+    fn pages(&self) -> &'static str {
+        PAGES[usize::from(self.huge_pages)]
+    }
+
     fn config(&self, bed: &Bed, rules: &Rules) -> Result<String> {
         let [outside, inside] = bed.ports();
         let wait = self.wait.name();

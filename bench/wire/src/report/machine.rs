@@ -7,6 +7,8 @@ use std::thread;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::contender::OuterBox;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) date: String,
@@ -19,7 +21,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn look(command: &str) -> Result<Self> {
+    pub(crate) fn look(command: &str, outer: Option<&OuterBox>) -> Result<Self> {
         let date = Command::new("date").args(["--utc", "+%F"]).output()?;
         Ok(Self {
             date: String::from_utf8_lossy(&date.stdout).trim().into(),
@@ -27,7 +29,7 @@ impl Machine {
             processor: processor()?,
             cores: thread::available_parallelism()?.get(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().into(),
-            driver_mode: "veth, copy".into(),
+            driver_mode: outer.map_or("veth, copy mode: compare, do not quote as throughput", |_| "a box between two ports").into(),
         })
     }
 }

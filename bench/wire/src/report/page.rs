@@ -15,8 +15,8 @@ pub(crate) fn page(machine: &Machine, targets: &[Target], results: &Results, plo
     let plots = plots.iter().fold(String::new(), |text, plot| text + &format!("![]({plot})\n\n"));
     format!(
         "# Throughput and latency beside the peers, {date}\n\n\
-         `{command}` on {cores} cores of {processor}, Linux {kernel}, driver mode: {driver_mode}.\n\n\
-         **copy mode: compare, do not quote as throughput.** Figures of one run are compared with one another, never with those of another \
+         `{command}` on {cores} cores of {processor}, Linux {kernel}, driver mode: **{driver_mode}**.\n\n\
+         Figures of one run are compared with one another, never with those of another \
          machine or another day. [bench/README.md](../README.md) tells how to read and repeat them.\n\n\
          {plots}## Targets\n\n{}\n## Throughput\n\n{}\n{}## Without loss\n\n{}\n{}\n{}\n## Latency\n\n{}",
         targets_table(targets),
