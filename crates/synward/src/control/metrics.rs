@@ -191,6 +191,11 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
             "Frames forwarded although odd, or without being looked at to the end of their headers.",
             uninspected,
         ),
+        counter(
+            "synward_syns_total",
+            "SYNs from outside that were judged by their fingerprint.",
+            [Sample::new([], view.sum(|stats| stats.syns.get()))],
+        ),
     ]
 }
 

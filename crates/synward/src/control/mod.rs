@@ -260,6 +260,7 @@ impl Control {
     fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
         let Loaded { config, rules, names, mut warnings, refused, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
+            self.view.set_configured_xdp(config.bridge.xdp);
             bail!("{setting} has changed: only a restart can put that in force");
         }
         let current = self.publisher.current();

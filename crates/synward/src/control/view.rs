@@ -80,7 +80,7 @@ pub(crate) struct WorkerView {
 pub(crate) struct RulesView {
     pub(crate) generation: u64,
     pub(crate) mode: Mode,
-    /// The mode of AF_XDP that the configuration asks for.
+    /// The mode of AF_XDP that the configuration asks for, if only from the next start on.
     pub(crate) xdp: Xdp,
     pub(crate) lists: Vec<ListSummary>,
     /// When the file of each list was last changed, where its file system tells.
@@ -177,6 +177,11 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// Notes the mode that a configuration asks for which only a restart can put in force.
+    pub(crate) fn set_configured_xdp(&self, xdp: Xdp) {
+        lock(&self.rules).xdp = xdp;
     }
 
     /// What is in force of all that an attacker would be up against.

@@ -74,6 +74,11 @@ fn the_reference_names_every_metric_with_its_labels_and_no_other() {
         assert!(seen.insert((&sample.name, &sample.labels)), "{sample:?} is there twice");
         assert!(promised.contains_key(&*sample.name), "docs/metrics.md does not explain {}", sample.name);
     }
+    assert_eq!(
+        metrics.get("synward_syns_total", &[]),
+        2,
+        "masscan's and Linux's; SYN and FIN are odd before"
+    );
     for reason in ["block_list", "fingerprint_block", "runt", "tx_full", "link_down"] {
         for mode in ["enforce", "monitor"] {
             metrics.get("synward_drops_total", &[("reason", reason), ("mode", mode)]);
