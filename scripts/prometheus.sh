@@ -7,7 +7,9 @@ shorten() {
     sed --regexp-extended 's/_interval: .*/_interval: 1s/; s/for: .*/for: 1s/; s/\[1m\]/[5s]/g; s/\[5m\]/[10s]/g; s/\[1h\] offset 1d/[20s] offset 40s/' "$1"
 }
 
-# start_prometheus: until it is ready to answer.
+is_scraped() { [[ $(query 'up{job="synward"}') == 1 ]]; }
+
+# start_prometheus: until it has scraped Synward, which it begins with some seconds after its start.
 start_prometheus() {
     local file
     mkdir "$folder/prometheus"
@@ -16,7 +18,7 @@ start_prometheus() {
     done
     start wire prometheus.log prometheus --config.file="$folder/prometheus/prometheus.yml" --storage.tsdb.path="$folder/prometheus/data" \
         --web.listen-address=127.0.0.1:9090
-    until_true 100 on wire curl --silent --fail --output /dev/null --max-time 1 http://127.0.0.1:9090/-/ready && return
+    until_true 200 is_scraped && return
     echo 'prometheus did not start:' >&2
     cat "$folder/prometheus.log" >&2
     exit 1

@@ -186,7 +186,7 @@ def with_rules(board):
         .with_panel(graph("Generation of the rules", "none", 6, generations, NO_SYNWARD, "Workers that differ for long: one of them hangs."))
         .with_panel(graph("Last reload: time to", "s", 6, times, NO_SYNWARD, "Of the last one that was put in force."))
         .with_panel(graph("Reloads", "short", 6, reloads, NO_SYNWARD, "A failure changes nothing."))
-        .with_panel(graph("Memory", "bytes", 6, memory, NO_SYNWARD, "Above half of the limit, rules cannot be replaced as a whole."))
+        .with_panel(graph("Memory", "bytes", 6, memory, NO_SYNWARD, "With rules above a quarter of the limit, a reload may be refused."))
     )
 
 
