@@ -7,7 +7,7 @@ cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench bench-wire bench-wire-smoke test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench bench-wire bench-wire-smoke test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy test-deploy test-operations test-operations-short dashboards clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -20,9 +20,9 @@ demo: build ## Synward at work on real programs, in network namespaces (root; un
 	scripts/setup demo
 	scripts/demo $(target)/release/synward
 
-test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, bench-wire-smoke, test-faults-short, soak-short, demo, fuzz (root)
+test: ## everything that CI checks: lint, unit, e2e, instructions, test-tables-short, bench-wire-smoke, test-faults-short, soak-short, test-deploy, test-operations-short, demo, fuzz (root)
 	scripts/setup test
-	scripts/test lint unit e2e instructions test-tables-short bench-wire-smoke test-faults-short soak-short demo fuzz
+	scripts/test lint unit e2e instructions test-tables-short bench-wire-smoke test-faults-short soak-short test-deploy test-operations-short demo fuzz
 
 lint: ## format, clippy, rustdoc, licences, shell scripts: a warning is an error
 	cargo fmt --all --check
@@ -91,6 +91,25 @@ test-zerocopy: ## Synward in zero-copy mode on virtio_net and igb, in an emulate
 	scripts/setup zerocopy
 	cargo build --locked --package synward
 	scripts/zerocopy $(target)/debug/synward
+
+test-deploy: ## the files of deploy/, held against systemd, promtool and the code of the dashboards
+	scripts/setup operations
+	cargo build --locked --package synward
+	scripts/check-deploy $(target)/debug/synward
+
+test-operations: ## a real Prometheus watches Synward on the demo's wire: every query, every alert by its fault (root; 5 minutes)
+	scripts/setup operations
+	cargo build --locked --package synward
+	scripts/operations $(target)/debug/synward
+
+test-operations-short: ## the same with two of the alerts
+	scripts/setup operations
+	cargo build --locked --package synward
+	scripts/operations $(target)/debug/synward short
+
+dashboards: ## writes the dashboards of deploy/grafana anew from their code
+	scripts/setup operations
+	$(target)/tools/grafana/bin/python deploy/grafana/dashboards.py deploy/grafana/dashboards
 
 # The feature lets a worker be made to panic. Without link-time optimisation, which trebles the time of the build.
 faults := --locked --package synward --features fault-injection --test faults

@@ -22,6 +22,8 @@ pub struct Stats {
     pub hits: Box<[Counter]>,
     /// Frames that a signature of a list decided about, or would have, by [`ListId::index`].
     pub decisions: Box<[Counter]>,
+    /// SYNs that were judged by their fingerprint.
+    pub syns: Counter,
     /// Turns of the loop.
     pub loops: Counter,
     /// Turns that moved no frame.
@@ -76,6 +78,7 @@ impl Default for Stats {
             uninspected: counters(Reason::COUNT),
             hits: counters(MAX_LISTS),
             decisions: counters(MAX_LISTS),
+            syns: Counter::default(),
             loops: Counter::default(),
             idle_loops: Counter::default(),
             events_lost: Counter::default(),
@@ -141,6 +144,11 @@ impl Witness for Counting<'_> {
     #[inline]
     fn hit(&mut self, list: ListId) {
         add(&self.stats.hits, list.index(), 1);
+    }
+
+    #[inline]
+    fn syn(&mut self) {
+        self.stats.syns.add(1);
     }
 }
 

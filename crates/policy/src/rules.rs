@@ -24,6 +24,9 @@ pub trait Witness {
 
     /// A signature of the list matches the frame. Told at most once a frame for each list.
     fn hit(&mut self, list: ListId);
+
+    /// The signatures are asked about a SYN: no list of addresses, ban or oddity has decided before.
+    fn syn(&mut self) {}
 }
 
 /// Nobody is interested.

@@ -180,6 +180,7 @@ impl Snapshot {
             && !opinion.is_settled(self.rules.enforces)
             && let Some(syn) = SynFacts::of(packet)
         {
+            witness.syn();
             opinion = opinion.or(self.rules.fingerprint_opinion(&syn, witness));
         }
         opinion

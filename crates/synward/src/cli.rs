@@ -67,6 +67,11 @@ pub(crate) enum Command {
     /// A line for each SYN: its frame, when it was captured, from whom to whom, its fingerprint in each notation, and
     /// where its options are malformed.
     Fingerprint(FingerprintOptions),
+    /// Have the running program read its configuration and all lists again, and wait until every worker judges by them
+    ///
+    /// As SIGHUP does, with an answer: prints how long it took. Exits with 0 when the new rules are in force with all workers, else with
+    /// 1: what cannot be read changes nothing.
+    Reload(ReloadOptions),
     /// Say what the running program does
     Status(StatusOptions),
     /// Block one address for a time, at once and without a reload
@@ -155,6 +160,12 @@ pub(crate) struct Reach {
     /// The socket of the running program
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadOptions {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 #[derive(Debug, Args)]

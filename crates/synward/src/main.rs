@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Convert(options) => convert::convert(&options),
         Command::Lint(options) => lint::lint(&options),
         Command::Fingerprint(options) => fingerprint::fingerprint(&options),
+        Command::Reload(options) => reload::ask_to_reload(&options.reach),
         Command::Status(options) => status::print(&options),
         Command::Ban(options) => bans::ban(&options),
         Command::Unban(options) => bans::unban(&options),

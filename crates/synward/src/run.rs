@@ -27,7 +27,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     let runtime = Runtime::new()?;
     let Loaded { config, rules, names, warnings, refused, took } = reload::load(file, ListNames::default())?;
     tell(&warnings, refused, &rules);
-    let rules_view = RulesView::new(1, config.bridge.mode, &rules);
+    let rules_view = RulesView::new(1, &config, &rules);
     let keeper = BanKeeper::new(config.bans.capacity);
 
     let Opened { ports, pairs, monitors } = Ports::open(&setup(&config.bridge))?;

@@ -13,8 +13,9 @@ use synward_policy::Control;
 use crate::bans::{BanList, Banned};
 use crate::cli::{Reach, StatusOptions};
 use crate::print_out;
+use crate::reload::Reloaded;
 
-/// How long the running program may take to answer.
+/// How long the running program may take to answer, but for a reload.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A line on the socket.
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     Status,
+    /// Answered when the reload is over.
+    Reload,
     Ban {
         address: IpAddr,
         seconds: u64,
@@ -42,6 +45,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Status(Status),
+    Reloaded(Reloaded),
     Banned(Banned),
     Unbanned,
     Bans(BanList),
@@ -159,11 +163,19 @@ fn socket(reach: &Reach) -> Result<PathBuf> {
 fn converse(socket: &Path, request: &Request) -> Result<Answer> {
     let mut stream =
         UnixStream::connect(socket).context("is synward running, and may you reach its socket?")?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(patience(request))?;
     writeln!(stream, "{}", serde_json::to_string(request)?)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
+    if answer.is_empty() {
+        bail!("it has ended, or hung up, without an answer");
+    }
     serde_json::from_str(&answer).context("the answer cannot be understood")
+}
+
+/// A list of millions takes its time to be read, and whoever gives up waiting can press Ctrl-C.
+fn patience(request: &Request) -> Option<Duration> {
+    (!matches!(request, Request::Reload)).then_some(PATIENCE)
 }
 
 /// The status for a person.

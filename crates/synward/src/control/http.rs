@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::accept::accept;
 use super::metrics::Metrics;
-use super::view::{PORTS, View};
+use super::view::View;
 
 /// The most connections at a time; further ones wait.
 const CONNECTIONS: usize = 32;
@@ -53,10 +53,7 @@ async fn converse(stream: TcpStream, router: Router) {
 }
 
 async fn health(State(view): State<Arc<View>>) -> Response {
-    let down = PORTS.into_iter().zip(view.links()).filter(|(_, up)| !up);
-    let down = down.map(|(port, _)| format!("no link: {port}\n"));
-    let unserved = view.unserved().into_iter().map(|queue| format!("no worker: queue {queue}\n"));
-    let wrong: String = down.chain(unserved).collect();
+    let wrong: String = view.wrong().into_iter().map(|what| what + "\n").collect();
     if wrong.is_empty() {
         return "ok\n".into_response();
     }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
 use synward_bridge::{LoopSummary, PortStats, Stats};
-use synward_policy::{BanChanges, ListSummary, Reason};
+use synward_policy::{BanChanges, ListSummary, Mode, Reason, Xdp};
 use synward_xsk::{PortMonitor, QueueMonitor, ShimCounts, XdpStatistics};
 
-use super::view::{Link, PORTS, View, WorkerView, at};
+use super::view::{Link, PORTS, RulesView, View, WorkerView, at};
 
 /// Reads the view when Prometheus asks.
 pub(crate) struct Metrics(pub(crate) Arc<View>);
@@ -191,6 +191,11 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
             "Frames forwarded although odd, or without being looked at to the end of their headers.",
             uninspected,
         ),
+        counter(
+            "synward_syns_total",
+            "SYNs from outside that were judged by their fingerprint.",
+            [Sample::new([], view.sum(|stats| stats.syns.get()))],
+        ),
     ]
 }
 
@@ -217,7 +222,21 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             "Lines of a list that are not in force, because they cannot be understood.",
             number(|list| list.refused),
         ),
+        gauge(
+            "synward_list_modified_timestamp_seconds",
+            "When the file of a list was last changed, as the last reload found it, in seconds since 1970.",
+            modified(&view.rules()),
+        ),
     ]
+}
+
+/// When the files of lists were changed, where that is known.
+fn modified(rules: &RulesView) -> Vec<Sample> {
+    let sample = |(list, modified): (&ListSummary, &Option<SystemTime>)| {
+        let seconds = modified.as_ref()?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+        Some(Sample::new([("list", list.name.as_str())], seconds))
+    };
+    rules.lists.iter().zip(&rules.modified).filter_map(sample).collect()
 }
 
 /// Addresses that are blocked for a time.
@@ -267,6 +286,11 @@ fn rules(view: &View) -> Vec<MetricFamily> {
             "Memory of the rules: tables, and the entries that they were made of.",
             rules.memory_bytes.into(),
         ),
+        gauge(
+            "synward_rules_memory_limit_bytes",
+            "The most memory that rules may take: those in force and, during a reload, the new ones together.",
+            rules.memory_limit.map(|limit| Sample::new([], limit)),
+        ),
         one(
             "synward_rules_entries",
             "Entries of all lists.",
@@ -293,12 +317,24 @@ fn rules(view: &View) -> Vec<MetricFamily> {
             "How long it took to read and compile the rules in force.",
             last.took.as_secs_f64().into(),
         ),
+        one(
+            "synward_last_reload_adoption_seconds",
+            "How long after that the last worker judged by them.",
+            last.adoption.into(),
+        ),
+        gauge("synward_mode", "The mode of the bridge: 1.", bridge_mode(rules.mode)),
         gauge(
             "synward_build_info",
             "The version of the program.",
             [Sample::new([("version", env!("CARGO_PKG_VERSION"))], true)],
         ),
     ]
+}
+
+/// Both modes of the bridge, and which of them it is.
+fn bridge_mode(mode: Mode) -> [Sample; 2] {
+    [("monitor", Mode::Monitor), ("enforce", Mode::Enforce)]
+        .map(|(name, each)| Sample::new([("mode", name)], each == mode))
 }
 
 /// What the workers do.
@@ -392,7 +428,22 @@ fn sockets(view: &View) -> Vec<MetricFamily> {
             |s| s.tx_ring_empty_descs.unwrap_or(0),
         ),
         gauge("synward_xdp_mode", "The mode that the socket of a queue really got: 1.", modes),
+        gauge(
+            "synward_xdp_mode_configured",
+            "The mode that the configuration asks for: 1.",
+            [Sample::new([("mode", configured(view.rules().xdp))], true)],
+        ),
     ]
+}
+
+/// The name of a mode in the configuration.
+fn configured(xdp: Xdp) -> &'static str {
+    match xdp {
+        Xdp::Auto => "auto",
+        Xdp::Zerocopy => "zerocopy",
+        Xdp::Copy => "copy",
+        Xdp::Skb => "skb",
+    }
 }
 
 /// The queues of both ports: the name of the port, the port, the queue, and its number as a label.

@@ -5,8 +5,10 @@ mod accept;
 mod bans;
 mod http;
 mod link_loss;
+mod manager;
 mod metrics;
 mod ports;
+mod reloads;
 mod socket;
 pub(crate) mod view;
 
@@ -20,11 +22,13 @@ use crossbeam_channel::Receiver;
 use synward_bridge::{Event, Publisher};
 use synward_policy::{Config, Diagnostic, Events, Faults, ListNames, RuleSet, Snapshot, Warning};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 
 use crate::events::{EventLog, cannot_open};
-use crate::reload::{self, Loaded};
+use crate::reload::{self, Loaded, Reloaded};
+use manager::Manager;
 use ports::PortWatch;
+use reloads::{Asker, Loading, Progress, Reloads};
 use socket::ControlSocket;
 use view::{RulesView, View, WorkerView};
 
@@ -69,6 +73,7 @@ impl Runtime {
 pub(crate) struct Listeners {
     http: TcpListener,
     socket: ControlSocket,
+    manager: Manager,
     log: Option<EventLog>,
 }
 
@@ -78,7 +83,8 @@ impl Listeners {
         let http = TcpListener::bind(address)
             .with_context(|| format!("cannot listen on {address}; change [control] listen"))?;
         let socket = ControlSocket::bind(&config.control.socket)?;
-        Ok(Self { http, socket, log: config.events.as_ref().map(open_log).transpose()? })
+        let manager = Manager::connect()?;
+        Ok(Self { http, socket, manager, log: config.events.as_ref().map(open_log).transpose()? })
     }
 }
 
@@ -98,8 +104,22 @@ pub(crate) struct Control {
     pub(crate) more_threads: usize,
 }
 
-/// A reload under way, on a thread of its own: reading and compiling may take seconds.
-type Loading = JoinHandle<Result<Loaded, Faults>>;
+/// How many wait for a reload at most before further ones have to.
+const ASKERS: usize = 8;
+
+/// What calls the control thread to do something.
+struct Calls {
+    signals: Signals,
+    /// Reloads asked for on the control socket.
+    asked: mpsc::Receiver<Asker>,
+}
+
+/// What it does it with, beside what the rest of the program sees.
+struct Hands {
+    manager: Manager,
+    log: Option<EventLog>,
+    reloads: Reloads,
+}
 
 impl Control {
     /// Runs until the program is told to end. `mend` looks after the workers, and fails when it can no more.
@@ -122,12 +142,16 @@ impl Control {
         listeners: Listeners,
         mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
-        let Listeners { http, socket, mut log } = listeners;
+        let Listeners { http, socket, manager, log } = listeners;
+        let (asking, asked) = mpsc::channel(ASKERS);
         http::serve(http, Arc::clone(&self.view))?;
-        socket.serve(Arc::clone(&self.view))?;
+        socket.serve(Arc::clone(&self.view), asking)?;
         let mut ports = PortWatch::new(&self.view, self.config.bridge.link_loss)?;
-        let ended = self.attend(signals, &mut ports, &mut log, mend).await;
-        self.tend(&mut log);
+        let mut hands = Hands { manager, log, reloads: Reloads::default() };
+        hands.manager.ready();
+        let ended = self.attend(Calls { signals, asked }, &mut ports, &mut hands, mend).await;
+        hands.manager.stopping();
+        self.tend(&mut hands.log);
         ports.let_go(&self.view);
         ended
     }
@@ -135,30 +159,36 @@ impl Control {
     /// Does what comes up, until the program is told to end or can no longer go on.
     async fn attend(
         &mut self,
-        mut signals: Signals,
+        Calls { mut signals, mut asked }: Calls,
         ports: &mut PortWatch,
-        log: &mut Option<EventLog>,
+        hands: &mut Hands,
         mut mend: impl FnMut(&Publisher) -> Result<()>,
     ) -> Result<()> {
         let (mut tick, mut ban_tick, mut port_tick) = (ticks(TICK), ticks(BAN_TICK), ticks(PORT_TICK));
-        let (mut loading, mut again) = (None::<Loading>, false);
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
-                _ = signals.hangup.recv() => again = true,
-                loaded = finished(&mut loading) => {
-                    loading = None;
-                    self.finish(loaded, log);
-                    ports.set(&self.view, self.config.bridge.link_loss);
+                _ = signals.hangup.recv() => hands.reloads.want(None),
+                Some(asker) = asked.recv() => hands.reloads.want(Some(asker)),
+                progress = hands.reloads.progress(&self.view) => match progress {
+                    Progress::Loaded(loaded) => {
+                        self.finish(*loaded, hands);
+                        ports.set(&self.view, self.config.bridge.link_loss);
+                    }
+                    Progress::Adopted(outcome) => self.conclude(&outcome, hands),
+                },
+                _ = tick.tick() => {
+                    self.tend(&mut hands.log);
+                    hands.manager.look(&self.view);
                 }
-                _ = tick.tick() => self.tend(log),
                 _ = ban_tick.tick() => bans::purge(&self.view),
                 _ = port_tick.tick() => ports.look(&self.view)?,
                 () = ports.changed() => ports.look(&self.view)?,
             }
-            if again && loading.is_none() {
-                (loading, again) = (Some(self.begin_reload()), false);
+            if hands.reloads.is_due() {
+                hands.manager.reloading();
+                hands.reloads.begin(self.begin_reload());
             }
             mend(&self.publisher)?;
         }
@@ -196,25 +226,41 @@ impl Control {
         })
     }
 
-    fn finish(&mut self, loaded: Result<Loaded>, log: &mut Option<EventLog>) {
-        match loaded.and_then(|loaded| self.put_in_force(loaded, log)) {
+    /// What was read is put in force, or the reload is over.
+    fn finish(&mut self, loaded: Result<Loaded>, hands: &mut Hands) {
+        match loaded.and_then(|loaded| self.put_in_force(loaded, &mut hands.log)) {
             Ok((generation, took)) => {
                 self.view.reloads.succeeded(took);
                 let lists = self.view.rules().lists;
                 let unchanged = lists.iter().filter(|list| list.reused).count();
                 tracing::info!(generation, ?took, lists = lists.len(), unchanged, "reloaded");
+                hands.reloads.published(generation, took);
             }
             Err(error) => {
-                tracing::error!("reload failed, the rules before it stay in force:\n{error:#}");
-                self.view.reloads.failed(format!("{error:#}"));
+                let error = format!("{error:#}");
+                tracing::error!("reload failed, the rules before it stay in force:\n{error}");
+                hands.reloads.failed(&error);
+                self.view.reloads.failed(error);
+                hands.manager.ready();
             }
         }
+    }
+
+    /// The workers have adopted the new rules, or some are not going to.
+    fn conclude(&self, outcome: &Reloaded, hands: &mut Hands) {
+        self.view.reloads.adopted(outcome.adoption_seconds);
+        if !outcome.behind.is_empty() {
+            tracing::warn!(queues = ?outcome.behind, generation = outcome.generation, "workers do not adopt the new rules");
+        }
+        hands.reloads.over(outcome);
+        hands.manager.ready();
     }
 
     /// Publishes new rules. Whatever can fail comes first.
     fn put_in_force(&mut self, loaded: Loaded, log: &mut Option<EventLog>) -> Result<(u64, Duration)> {
         let Loaded { config, rules, names, mut warnings, refused, took } = loaded;
         if let Some(setting) = self.config.needs_restart(&config) {
+            self.view.set_configured_xdp(config.bridge.xdp);
             bail!("{setting} has changed: only a restart can put that in force");
         }
         let current = self.publisher.current();
@@ -222,7 +268,7 @@ impl Control {
         let new_log = self.open_new_log(&config)?;
         tell(&warnings, refused, &rules);
         let generation = current.generation + 1;
-        self.view.set_rules(RulesView::new(generation, config.bridge.mode, &rules));
+        self.view.set_rules(RulesView::new(generation, &config, &rules));
         if let Some(old) = log {
             old.end(&self.view.events);
         }
@@ -238,14 +284,6 @@ impl Control {
             (Err(error), Some(reason)) => bail!("{error}; {reason}"),
             (log, _) => log.map(Some),
         }
-    }
-}
-
-/// What a reload under way has come to; waits for ever when there is none.
-async fn finished(loading: &mut Option<Loading>) -> Result<Loaded> {
-    match loading {
-        Some(loading) => Ok(loading.await??),
-        None => std::future::pending().await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Unix socket that `synward status` asks, and `synward ban` and its like.
+//! The Unix socket that `synward status` asks, and `synward reload`, `synward ban` and their like.
 
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,9 +13,12 @@ use synward_xsk::{QueueMonitor, ShimCounts};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::accept::accept;
 use super::bans;
+use super::reloads::Asker;
 use super::view::{PORTS, View, WorkerView, at};
 use crate::harden::Part;
 use crate::status::{
@@ -58,12 +61,13 @@ impl ControlSocket {
     }
 
     /// Answers for as long as the runtime lives.
-    pub(crate) fn serve(&self, view: Arc<View>) -> Result<()> {
+    pub(super) fn serve(&self, view: Arc<View>, reloads: mpsc::Sender<Asker>) -> Result<()> {
         let listener = self.listener.try_clone()?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let group = fs::metadata(&self.path)?.gid();
-        tokio::spawn(accept(listener, CONNECTIONS, move |stream| converse(stream, group, Arc::clone(&view))));
+        let desk = Arc::new(Desk { group, view, reloads });
+        tokio::spawn(accept(listener, CONNECTIONS, move |stream| converse(stream, Arc::clone(&desk))));
         Ok(())
     }
 }
@@ -85,37 +89,62 @@ fn remove_leftover(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))
 }
 
-/// Answers one request. A client that says nothing, or too much, is let go.
-async fn converse(stream: UnixStream, group: u32, view: Arc<View>) {
-    match tokio::time::timeout(PATIENCE, answer(stream, group, &view)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a client of the control socket has gone"),
-        Err(_) => tracing::debug!("a client of the control socket is too slow"),
+/// Who may ask, and what the answers are taken from.
+struct Desk {
+    /// The group of the socket.
+    group: u32,
+    view: Arc<View>,
+    /// Where reloads are asked for.
+    reloads: mpsc::Sender<Asker>,
+}
+
+/// Answers one request. A client that says nothing, or too much, is let go; so is one that does not take its answer.
+async fn converse(mut stream: UnixStream, desk: Arc<Desk>) {
+    let conversed = async {
+        let request = timeout(PATIENCE, read(&mut stream)).await??;
+        let answer = answer(&request, &stream.peer_cred()?, &desk).await;
+        let line = serde_json::to_string(&answer)? + "\n";
+        timeout(PATIENCE, stream.write_all(line.as_bytes())).await?
+    };
+    if let Err(error) = conversed.await {
+        tracing::debug!(%error, "a client of the control socket has gone, or is too slow");
     }
 }
 
-async fn answer(mut stream: UnixStream, group: u32, view: &View) -> io::Result<()> {
-    let peer = stream.peer_cred()?;
-    let (reader, mut writer) = stream.split();
+async fn read(stream: &mut UnixStream) -> io::Result<String> {
     let mut request = String::new();
-    BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut request).await?;
-    let answer = if is_welcome(&peer, group) {
-        match serde_json::from_str(&request) {
-            Ok(Request::Status) => Answer::Status(status(view)),
-            Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
-            Ok(Request::Unban { address }) => bans::unban(view, address),
-            #[cfg(feature = "fault-injection")]
-            Ok(Request::Panic { queue }) => panic_worker(view, queue),
-            Ok(Request::Bans) => Answer::Bans(bans::list(view)),
-            Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
-        }
-    } else {
+    BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut request).await?;
+    Ok(request)
+}
+
+async fn answer(request: &str, peer: &UCred, desk: &Desk) -> Answer {
+    let Desk { group, view, reloads } = desk;
+    if !is_welcome(peer, *group) {
         tracing::warn!(user = peer.uid(), group = peer.gid(), "refused a client of the control socket");
-        Answer::Error("only root, the user that runs synward, and the group of the socket may ask".to_owned())
-    };
-    let mut line = serde_json::to_string(&answer)?;
-    line.push('\n');
-    writer.write_all(line.as_bytes()).await
+        return Answer::Error(
+            "only root, the user that runs synward, and the group of the socket may ask".to_owned(),
+        );
+    }
+    match serde_json::from_str(request) {
+        Ok(Request::Status) => Answer::Status(status(view)),
+        Ok(Request::Reload) => reload(reloads).await,
+        Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
+        Ok(Request::Unban { address }) => bans::unban(view, address),
+        #[cfg(feature = "fault-injection")]
+        Ok(Request::Panic { queue }) => panic_worker(view, queue),
+        Ok(Request::Bans) => Answer::Bans(bans::list(view)),
+        Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
+    }
+}
+
+/// Asks for a reload, and waits for what becomes of it: as long as it takes.
+async fn reload(reloads: &mpsc::Sender<Asker>) -> Answer {
+    let (asker, outcome) = oneshot::channel();
+    let ended = || Answer::Error("synward is about to end".to_owned());
+    match reloads.send(asker).await {
+        Ok(()) => outcome.await.unwrap_or_else(|_| ended()),
+        Err(_) => ended(),
+    }
 }
 
 /// The mode of the file keeps others out; this holds also where somebody changed it.

@@ -1,16 +1,19 @@
 //! What can be seen of the running bridge: read by `/metrics` and `synward status`, written by the workers (their counters) and by
 //! the control thread (the rest).
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
-use synward_policy::{BanKeeper, ListSummary, Mode, RuleSet};
-use synward_xsk::PortMonitor;
+use synward_policy::{BanKeeper, Config, ListSummary, Mode, RuleSet, Xdp};
+use synward_xsk::{PortMonitor, QueueMonitor};
 
 use crate::harden::Hardening;
+use crate::reload;
 
 /// The names of the two ports, in the order in which they lie in every pair.
 pub(crate) const PORTS: [&str; 2] = ["outside", "inside"];
@@ -77,10 +80,16 @@ pub(crate) struct WorkerView {
 pub(crate) struct RulesView {
     pub(crate) generation: u64,
     pub(crate) mode: Mode,
+    /// The mode of AF_XDP that the configuration asks for, if only from the next start on.
+    pub(crate) xdp: Xdp,
     pub(crate) lists: Vec<ListSummary>,
+    /// When the file of each list was last changed, where its file system tells.
+    pub(crate) modified: Vec<Option<SystemTime>>,
     pub(crate) table_bytes: usize,
     /// Bytes of all that the rules hold: tables, and the entries that they were made of.
     pub(crate) memory_bytes: usize,
+    /// The most that they may take, these and new ones together.
+    pub(crate) memory_limit: Option<u64>,
     /// Number of distinct sets of lists that cover some address.
     pub(crate) list_sets: usize,
     pub(crate) rules: Arc<RuleSet>,
@@ -103,6 +112,8 @@ pub(crate) struct LastReload {
     pub(crate) last_success: SystemTime,
     /// How long the last successful one took.
     pub(crate) took: Duration,
+    /// How many seconds later the last worker judged by its rules.
+    pub(crate) adoption: f64,
 }
 
 /// What became of the events.
@@ -114,13 +125,17 @@ pub(crate) struct EventCounts {
 }
 
 impl RulesView {
-    pub(crate) fn new(generation: u64, mode: Mode, rules: &Arc<RuleSet>) -> Self {
+    pub(crate) fn new(generation: u64, config: &Config, rules: &Arc<RuleSet>) -> Self {
+        let modified = |file: &Path| fs::metadata(file).and_then(|file| file.modified()).ok();
         Self {
             generation,
-            mode,
+            mode: config.bridge.mode,
+            xdp: config.bridge.xdp,
             lists: rules.lists().to_vec(),
+            modified: config.lists.iter().map(|list| modified(&list.file)).collect(),
             table_bytes: rules.table_bytes(),
             memory_bytes: rules.memory_usage(),
+            memory_limit: reload::memory_limit(config),
             list_sets: rules.list_sets().len(),
             rules: Arc::clone(rules),
         }
@@ -136,7 +151,8 @@ impl View {
         bans: BanKeeper,
         took: Duration,
     ) -> Self {
-        let last = LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
+        let last =
+            LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took, adoption: 0.0 };
         Self {
             started: Instant::now(),
             ports,
@@ -161,6 +177,11 @@ impl View {
 
     pub(crate) fn set_rules(&self, rules: RulesView) {
         *lock(&self.rules) = rules;
+    }
+
+    /// Notes the mode that a configuration asks for which only a restart can put in force.
+    pub(crate) fn set_configured_xdp(&self, xdp: Xdp) {
+        lock(&self.rules).xdp = xdp;
     }
 
     /// What is in force of all that an attacker would be up against.
@@ -208,11 +229,28 @@ impl View {
         totals
     }
 
-    /// The queues that no worker takes frames of: the shims hold their wire.
-    pub(crate) fn unserved(&self) -> Vec<u32> {
+    /// What is wrong with the bridge, in words: links that are down, and queues that no worker takes frames of, so that the shims
+    /// hold their wire.
+    pub(crate) fn wrong(&self) -> Vec<String> {
         let [outside, inside] = &self.ports;
+        let down = PORTS.into_iter().zip(self.links()).filter(|(_, up)| !up);
         let pairs = outside.queues.iter().zip(&inside.queues);
-        pairs.filter(|(o, i)| !o.is_served() || !i.is_served()).map(|(outside, _)| outside.queue).collect()
+        let unserved = pairs.filter(|(outside, inside)| !outside.is_served() || !inside.is_served());
+        down.map(|(port, _)| format!("no link: {port}"))
+            .chain(unserved.map(|(outside, _)| format!("degraded, no worker: queue {}", outside.queue)))
+            .collect()
+    }
+
+    /// Whether the heart of at least one worker beats.
+    pub(crate) fn any_worker_lives(&self) -> bool {
+        let [outside, _] = &self.ports;
+        outside.queues.iter().any(QueueMonitor::is_alive)
+    }
+
+    /// The queues whose workers do not judge by rules of this generation yet.
+    pub(crate) fn behind(&self, generation: u64) -> Vec<u32> {
+        let late = self.workers.iter().filter(|worker| worker.stats.generation.get() < generation);
+        late.map(|worker| worker.queue).collect()
     }
 
     /// The sum of one counter of all workers.
@@ -259,8 +297,12 @@ impl Reloads {
 
     pub(crate) fn succeeded(&self, took: Duration) {
         self.successes.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.last) =
-            LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took };
+        let mut last = lock(&self.last);
+        *last = LastReload { succeeded: true, error: None, last_success: SystemTime::now(), took, ..*last };
+    }
+
+    pub(crate) fn adopted(&self, seconds: f64) {
+        lock(&self.last).adoption = seconds;
     }
 
     pub(crate) fn failed(&self, error: String) {

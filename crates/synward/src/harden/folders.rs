@@ -6,7 +6,7 @@ use ::landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
-use synward_policy::Config;
+use synward_policy::{Bridge, Config, Wait};
 
 /// All kinds of access up to this version are refused, unless granted. Those that a later one adds are not: nobody has tried them here.
 const ABI_KNOWN: ABI = ABI::V7;
@@ -59,9 +59,17 @@ pub(super) fn confine(config: &Config) -> Result<Folders, String> {
     grants.extend(homes(&config.control.socket).iter().map(grant(REMOVE)));
     grants.extend(OF_THE_KERNEL.map(|folder| (folder.into(), READ)));
     grants.push((SWITCHES.into(), SWITCH));
+    grants.extend(polled_ports(config).map(|port| (port, SWITCH)));
     grants.push((config.bridge.bpffs.clone(), UNPIN));
     let abi = confine_to(&grants)?;
     Ok(Folders { abi, read, written })
+}
+
+/// Where interrupts are given back, for ports whose workers poll.
+fn polled_ports(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let Bridge { outside, inside, wait, .. } = &config.bridge;
+    let polls = *wait == Wait::Busy;
+    [outside, inside].into_iter().filter(move |_| polls).map(|port| Path::new("/sys/class/net").join(port))
 }
 
 /// Answers the version of landlock that the kernel keeps to.

@@ -26,4 +26,5 @@ mod load;
 mod observe;
 mod odd;
 mod reload;
+mod service;
 mod verdicts;
