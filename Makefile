@@ -67,7 +67,7 @@ bench: ## the targets of the tables and of judge, with peers in the same run, to
 	scripts/setup bench
 	scripts/bench
 
-bench-wire: ## throughput and latency beside the peers, to bench/results (root, two cores that do nothing else; about 25 minutes)
+bench-wire: ## throughput and latency beside the peers, to bench/results (root, two cores that do nothing else; about 15 minutes)
 	scripts/setup bench-wire
 	cargo build --release --locked --package synward --package synward-bench-wire
 	$(target)/release/bench-wire all --synward $(target)/release/synward --out bench/results --typed "make bench-wire"

@@ -85,7 +85,7 @@ impl Kernel {
     pub(crate) fn fill(&self, map: &str, values: &[u8]) -> Result<()> {
         let map = self.map(map)?;
         let size = map.value_size() as usize;
-        if size == 0 || values.len() % size != 0 {
+        if !values.len().is_multiple_of(size) {
             bail!("values of another size");
         }
         let count = u32::try_from(values.len() / size)?;

@@ -42,10 +42,10 @@ enum Command {
         #[command(flatten)]
         options: Options,
         /// How often the contenders take turns
-        #[arg(long, default_value_t = 7)]
+        #[arg(long, default_value_t = 5)]
         rounds: u32,
         /// How long a turn is, in milliseconds
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 700)]
         turn: u64,
         /// Blocked prefixes
         #[arg(long, default_value_t = 1_000_000)]
@@ -136,9 +136,7 @@ fn main() -> Result<()> {
             let plan = Plan { only, parts: part, ..Plan::full(rounds, Duration::from_millis(turn)) };
             measure(options, rules, plan, None, false)
         }
-        Command::Smoke { options } => {
-            measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), None, true)
-        }
+        Command::Smoke { options } => measure(options, Rules::new(30_000, 1000)?, Plan::smoke(), None, true),
         Command::Between { options, source, sink, name, role, rounds, prefixes, signatures } => {
             let outer = OuterBox { name, role, ports: [source, sink] };
             let plan = Plan::full(rounds, Duration::from_secs(2));
@@ -152,13 +150,7 @@ fn main() -> Result<()> {
     }
 }
 
-fn measure(
-    options: Options,
-    rules: Rules,
-    plan: Plan,
-    outer: Option<OuterBox>,
-    checks: bool,
-) -> Result<()> {
+fn measure(options: Options, rules: Rules, plan: Plan, outer: Option<OuterBox>, checks: bool) -> Result<()> {
     interrupt::listen()?;
     bed::remove_orphans()?;
     let Options { synward, out, sources, order, typed } = options;

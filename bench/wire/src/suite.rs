@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::bed::Receiver;
 use crate::contender::{
-    Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, OuterBox, Suricata, Synward, Testpmd, Wait, Xdp,
+    BareVeth, Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, OuterBox, Suricata, Synward,
+    Testpmd, Wait, Xdp,
 };
 use crate::latency::{Latency, latency};
 use crate::meter::Meter;
@@ -59,13 +60,13 @@ pub(crate) struct Plan {
 impl Plan {
     /// For figures that are to be quoted.
     pub(crate) fn full(rounds: u32, turn: Duration) -> Self {
-        let search = Search { trial: Duration::from_millis(500), tries: 2, steps: 7 };
+        let search = Search { trial: Duration::from_millis(300), tries: 2, steps: 6 };
         Self {
             rounds,
             turn,
             search,
             lengths: LENGTHS.len(),
-            run: Duration::from_secs(2),
+            run: Duration::from_secs(1),
             only: Vec::new(),
             parts: Vec::new(),
         }
@@ -276,8 +277,8 @@ impl Suite<'_> {
         let mut meter = Meter::new()?;
         let mut entrants = self.enter(&self.few(), &mut meter, |_| Receiver::Sender)?;
         if self.outer.is_none() {
-            let apart: [Box<dyn Contender>; 1] = [Box::new(BridgeOnItsOwnCore)];
-            entrants.extend(self.enter(&apart, &mut meter, |_| Receiver::Thread)?);
+            let others: [Box<dyn Contender>; 2] = [Box::new(BridgeOnItsOwnCore), Box::new(BareVeth)];
+            entrants.extend(self.enter(&others, &mut meter, |_| Receiver::Thread)?);
         }
         let probes = self.traffic.probes()?;
         let Plan { search, turn, run, .. } = self.plan;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::contender::{
-    Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, Testpmd, Wait, Xdp,
+    BareVeth, Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, Testpmd, Wait,
 };
 use crate::suite::{FIXED_RATES, Suite};
 
@@ -22,18 +22,18 @@ pub(crate) struct Target {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) enum Bound {
     /// A ratio of rates.
-    AtLeast(f64),
+    Least(f64),
     /// A ratio of times.
-    AtMost(f64),
+    Most(f64),
     /// A time in µs.
-    AtMostMicroseconds(f64),
+    Microseconds(f64),
 }
 
 impl Target {
     pub(crate) fn is_met(&self) -> Option<bool> {
         self.reached.map(|reached| match self.bound {
-            Bound::AtLeast(bound) => reached >= bound,
-            Bound::AtMost(bound) | Bound::AtMostMicroseconds(bound) => reached <= bound,
+            Bound::Least(bound) => reached >= bound,
+            Bound::Most(bound) | Bound::Microseconds(bound) => reached <= bound,
         })
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn targets(suite: &Suite<'_>) -> Vec<Target> {
     let ratio = |workload: &str, contender: &str, other: &str, bound: f64| Target {
         case: format!("{workload}: {contender}"),
         against: other.to_owned(),
-        bound: Bound::AtLeast(bound),
+        bound: Bound::Least(bound),
         reached: suite.ratio(workload, contender, other),
     };
     let mut targets = vec![
@@ -70,7 +70,7 @@ pub(crate) fn targets(suite: &Suite<'_>) -> Vec<Target> {
 fn latencies(suite: &Suite<'_>) -> Vec<Target> {
     let name = |contender: &dyn Contender| contender.name(&suite.traffic.rules);
     let [slow, fast] = FIXED_RATES.map(|rate| format!("{rate} frames/s"));
-    let wire = name(&Xdp::WIRE);
+    let wire = name(&BareVeth);
     let find = |contender: &str, load: &str| {
         let mut latencies = suite.results.latency.iter().filter(|latency| latency.faults.is_empty());
         latencies.find(|latency| latency.contender == contender && latency.load == load)
@@ -91,22 +91,17 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
     let mut targets: Vec<_> = bridges
         .iter()
         .map(|bridge| {
-            target(format!("added latency at {fast}, p50: {busy}"), bridge, Bound::AtMost(3.0), ratio(bridge))
+            target(format!("added latency at {fast}, p50: {busy}"), bridge, Bound::Most(3.0), ratio(bridge))
         })
         .collect();
     targets.extend([
         target(
             format!("added latency at {slow}, p50: {adaptive}"),
-            "a bare wire",
-            Bound::AtMostMicroseconds(60.0),
+            &wire,
+            Bound::Microseconds(60.0),
             added(&adaptive, &slow),
         ),
-        target(
-            format!("added latency at {slow}, p99: {adaptive}"),
-            "a bare wire",
-            Bound::AtMostMicroseconds(500.0),
-            p99,
-        ),
+        target(format!("added latency at {slow}, p99: {adaptive}"), &wire, Bound::Microseconds(500.0), p99),
     ]);
     targets
 }

@@ -6,14 +6,14 @@
 //! ```
 //! use std::time::{Duration, Instant};
 //! use synward_bridge::{Desk, MemoryPool, MemoryPort, Publisher, Stats, Worker, events, loop_times};
-//! use synward_policy::Snapshot;
+//! use synward_policy::{Snapshot, Wait};
 //!
 //! let (events, _told) = events();
 //! let (timer, _times) = loop_times()?;
 //! let (publisher, mut subscriptions) = Publisher::new(Snapshot::default(), 1);
 //! let rules = subscriptions.pop().ok_or("no worker")?;
 //! let stale_after = Duration::from_millis(250);
-//! let desk = Desk { queue: 0, rules, stats: Default::default(), events, timer, stale_after };
+//! let desk = Desk { queue: 0, rules, stats: Default::default(), events, timer, stale_after, wait: Wait::Adaptive };
 //! let mut outside = MemoryPort::new(8);
 //! outside.arriving.push_back(vec![0xff; 60]);
 //!

@@ -17,7 +17,7 @@ use etherparse::PacketBuilder;
 use synward_bridge::{
     Desk, Ledger, MemoryPool, MemoryPort, Publisher, Stats, Subscription, Worker, events, loop_times,
 };
-use synward_policy::{Config, ListNames, RuleSet, Snapshot};
+use synward_policy::{Config, ListNames, RuleSet, Snapshot, Wait};
 
 /// A folder of its own, removed on drop.
 struct Folder(PathBuf);
@@ -70,7 +70,8 @@ fn worker(rules: Subscription, stats: &Arc<Stats>, frames: usize) -> Worker<Memo
     let (events, _) = events();
     let (timer, _) = loop_times().unwrap();
     let stale_after = Duration::from_millis(250);
-    let desk = Desk { queue: 0, rules, stats: Arc::clone(stats), events, timer, stale_after };
+    let desk =
+        Desk { queue: 0, rules, stats: Arc::clone(stats), events, timer, stale_after, wait: Wait::Adaptive };
     let mut outside = MemoryPort::new(64);
     outside.arriving.extend((1..=8).cycle().take(frames).map(ping));
     Worker::new(desk, outside, MemoryPort::new(64), MemoryPool::new(256))

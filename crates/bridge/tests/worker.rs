@@ -16,7 +16,7 @@ use etherparse::PacketBuilder;
 use synward_bridge::{
     Desk, Event, MemoryPool, MemoryPort, Port, Publisher, Stats, Worker, events, loop_times,
 };
-use synward_policy::{BanKeeper, Bans, Config, ListNames, Reason, RuleSet, Snapshot};
+use synward_policy::{BanKeeper, Bans, Config, ListNames, Reason, RuleSet, Snapshot, Wait};
 
 const BUFFERS: usize = 256;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use core_affinity::CoreId;
-use rustix::process::setpriority_process;
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use synward_bridge::{Desk, EventSender, Publisher, Subscription, Worker};
 use synward_policy::{Config, Wait};
 use synward_xsk::{Ports, QueuePair};
@@ -53,6 +53,7 @@ impl Crew {
         config: &Config,
         view: Arc<View>,
     ) -> Result<Self> {
+        allow_priority();
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         if cores.len() < pairs.len() {
             tracing::warn!(cores = cores.len(), workers = pairs.len(), "there are fewer cores than workers");
@@ -156,6 +157,15 @@ impl Crew {
         while self.members.iter().all(lives) && !works() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+/// Lets this process give its threads the niceness of workers later, too, when it has given up the right to (RLIMIT_NICE, getrlimit(2)):
+/// those that replace others are started then.
+fn allow_priority() {
+    let limit = Some((20 - NICE).unsigned_abs().into());
+    if let Err(error) = setrlimit(Resource::Nice, Rlimit { current: limit, maximum: limit }) {
+        tracing::debug!(%error, "workers that replace others may have no priority");
     }
 }
 

@@ -454,6 +454,7 @@ mod tests {
             socket: Arc::new(new_socket().unwrap()),
             bounds: umem.bounds(),
             copies: false,
+            polls: false,
             filling: 0,
             sending: 0,
             refused: 0,

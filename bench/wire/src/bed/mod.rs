@@ -39,12 +39,24 @@ pub(crate) enum Receiver {
 pub(crate) struct Host {
     pub(crate) namespace: Namespace,
     pub(crate) device: String,
+    /// Whether the interface is the machine's, and goes back to it.
+    is_borrowed: bool,
 }
 
 impl Host {
     /// Number of the interface.
     pub(crate) fn index(&self) -> Result<u32> {
         self.namespace.index(&self.device)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let Self { namespace, device, is_borrowed } = self;
+        let back = format!("link set {device} promisc off netns {}", std::process::id());
+        if *is_borrowed && let Err(error) = namespace.ip(&back) {
+            eprintln!("bench-wire: cannot give {device} back: {error:#}");
+        }
     }
 }
 
@@ -70,10 +82,20 @@ impl Bed {
         let host = |port: &str, name: &str| {
             let namespace = Namespace::new(&format!("{number}-{name}"))?;
             cable(&wire, port, &namespace)?;
-            Ok::<_, anyhow::Error>(Host { namespace, device: END.to_owned() })
+            Ok::<_, anyhow::Error>(Host { namespace, device: END.to_owned(), is_borrowed: false })
         };
         let (source, sink) = (host(&outside, "source")?, host(&inside, "sink")?);
         Ok(Self { source, wire, sink, outside, inside, receiver, folder: make_folder(number)? })
+    }
+
+    /// Makes a bed with one cable from the source to the sink, and nothing in between.
+    pub(crate) fn bare() -> Result<Self> {
+        let number = next();
+        let namespace = |name: &str| Namespace::new(&format!("{number}-{name}"));
+        let (source, wire, sink) = (namespace("source")?, namespace("wire")?, namespace("sink")?);
+        cable(&source, END, &sink)?;
+        let host = |namespace| Host { namespace, device: END.to_owned(), is_borrowed: false };
+        Self::without_ports(number, host(source), wire, host(sink))
     }
 
     /// Takes two ports of this machine, each into a namespace of its own, which it leaves when the bed is dropped.
@@ -82,13 +104,18 @@ impl Bed {
         let host = |device: &str, name: &str| {
             let namespace = Namespace::new(&format!("{number}-{name}"))?;
             run(&format!("ip link set {device} netns {}", namespace.name()))?;
-            namespace.ip(&format!("link set {device} up promisc on"))?;
-            Ok::<_, anyhow::Error>(Host { namespace, device: device.to_owned() })
+            let host = Host { namespace, device: device.to_owned(), is_borrowed: true };
+            host.namespace.ip(&format!("link set {device} up promisc on"))?;
+            Ok::<_, anyhow::Error>(host)
         };
         let wire = Namespace::new(&format!("{number}-wire"))?;
         let (source, sink) = (host(source, "source")?, host(sink, "sink")?);
-        let (outside, inside) = (String::new(), String::new());
-        Ok(Self { source, wire, sink, outside, inside, receiver: Receiver::Sender, folder: make_folder(number)? })
+        Self::without_ports(number, source, wire, sink)
+    }
+
+    fn without_ports(number: u32, source: Host, wire: Namespace, sink: Host) -> Result<Self> {
+        let (outside, inside, receiver) = (String::new(), String::new(), Receiver::Sender);
+        Ok(Self { source, wire, sink, outside, inside, receiver, folder: make_folder(number)? })
     }
 
     /// A folder for what the contender needs.

@@ -1,5 +1,6 @@
 //! Who is measured: Synward, and its peers.
 
+mod bare;
 mod bridge;
 mod null;
 mod outer;
@@ -12,6 +13,7 @@ mod xdp;
 use anyhow::Result;
 use clap::ValueEnum;
 
+pub(crate) use bare::BareVeth;
 pub(crate) use bridge::{Bridge, BridgeOnItsOwnCore, Filter};
 pub(crate) use null::{Null, receive_and_drop};
 pub(crate) use outer::OuterBox;

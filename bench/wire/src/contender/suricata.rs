@@ -62,6 +62,13 @@ logging:
   outputs:
   - console: {{ enabled: yes }}
 outputs: []
+# Segments of connections that it has not seen the start of would be dropped.
+exception-policy: ignore
+stream:
+  midstream-policy: ignore
+# Without GRO, a veth's receiver is none that could be given a core.
+capture:
+  disable-offloading: no
 af-packet:
 {}{}threading:
   set-cpu-affinity: yes

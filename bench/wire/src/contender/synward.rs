@@ -21,9 +21,10 @@ use crate::traffic::{Rules, short};
 /// Where its metrics are.
 const LISTEN: &str = "127.0.0.1:9469";
 
-/// Whether malloc asks for huge pages, in which its tables then lie (The GNU C Library manual, "Memory Allocation Tunables");
-/// deploy/systemd/synward.service has it ask.
-const PAGES: [&str; 2] = ["GLIBC_TUNABLES=glibc.malloc.hugetlb=0", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"];
+/// Has malloc ask for huge pages, in which its tables then lie (The GNU C Library manual, "Memory Allocation Tunables"), as
+/// deploy/systemd/synward.service does; or not.
+const HUGE_PAGES: &str = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+const SMALL_PAGES: &str = "GLIBC_TUNABLES=glibc.malloc.hugetlb=0";
 
 /// How often its rules are swapped, where they are.
 const SWAP: Duration = Duration::from_secs(1);
@@ -103,7 +104,7 @@ impl Contender for Synward {
 
 impl Synward {
     fn pages(&self) -> &'static str {
-        PAGES[usize::from(self.huge_pages)]
+        if self.huge_pages { HUGE_PAGES } else { SMALL_PAGES }
     }
 
     fn config(&self, bed: &Bed, rules: &Rules) -> Result<String> {

@@ -29,7 +29,9 @@ impl Machine {
             processor: processor()?,
             cores: thread::available_parallelism()?.get(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().into(),
-            driver_mode: outer.map_or("veth, copy mode: compare, do not quote as throughput", |_| "a box between two ports").into(),
+            driver_mode: outer
+                .map_or("veth, copy mode: compare, do not quote as throughput", |_| "a box between two ports")
+                .into(),
         })
     }
 }

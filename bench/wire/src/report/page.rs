@@ -34,9 +34,9 @@ pub(crate) fn targets_table(targets: &[Target]) -> String {
     let mut table = "| case | against | must reach | reached | |\n|---|---|---|---|---|\n".to_owned();
     for Target { case, against, bound, reached } in targets {
         let (bound_text, unit) = match bound {
-            Bound::AtLeast(bound) => (format!("at least {bound} x"), "x"),
-            Bound::AtMost(bound) => (format!("at most {bound} x"), "x"),
-            Bound::AtMostMicroseconds(bound) => (format!("at most {bound} µs"), "µs"),
+            Bound::Least(bound) => (format!("at least {bound} x"), "x"),
+            Bound::Most(bound) => (format!("at most {bound} x"), "x"),
+            Bound::Microseconds(bound) => (format!("at most {bound} µs"), "µs"),
         };
         let target =
             Target { case: case.clone(), against: against.clone(), bound: *bound, reached: *reached };

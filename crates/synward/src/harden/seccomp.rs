@@ -64,6 +64,7 @@ const CONTROL: &[&[i64]] = &[
         libc::SYS_clone3,
         libc::SYS_sched_setaffinity,
         libc::SYS_sched_getaffinity,
+        libc::SYS_setpriority,
         libc::SYS_capget,
         libc::SYS_capset,
     ],

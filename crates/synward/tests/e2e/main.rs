@@ -28,3 +28,4 @@ mod odd;
 mod reload;
 mod service;
 mod verdicts;
+mod wait;
