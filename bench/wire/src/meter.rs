@@ -133,7 +133,7 @@ impl Meter {
 
     /// Puts the sink of a bed, and what looks for frames that come back, in their places.
     pub(crate) fn watch(&mut self, bed: &Bed) -> Result<()> {
-        for (Host { namespace, device }, program) in [(&bed.source, "source"), (&bed.sink, "sink")] {
+        for (Host { namespace, device, .. }, program) in [(&bed.source, "source"), (&bed.sink, "sink")] {
             self.kernel.attach(namespace, device, program)?;
         }
         Ok(())
