@@ -653,9 +653,21 @@ file = "events.json"
 
     #[test]
     fn a_value_that_this_version_cannot_keep_is_refused() {
-        let shown = fault(&WHOLE.replace("\"adaptive\"", "\"busy\""));
-        assert!(shown.contains("unknown variant `busy`, expected `adaptive`"), "{shown}");
-        assert!(shown.contains("synward.toml:14:8"), "{shown}");
+        let shown = fault(&WHOLE.replace("fast_path = \"auto\"", "fast_path = \"on\""));
+        assert!(shown.contains("unknown variant `on`, expected `auto` or `off`"), "{shown}");
+        assert!(shown.contains("synward.toml:15:13"), "{shown}");
+    }
+
+    #[test]
+    fn a_worker_waits_in_one_of_three_ways() {
+        let wait = |text: &str| parse(&WHOLE.replace("\"adaptive\"", text)).map(|config| config.bridge.wait);
+        assert_eq!(wait("\"busy\"").unwrap(), Wait::Busy);
+        assert_eq!(wait("\"poll\"").unwrap(), Wait::Poll);
+        let shown = wait("\"spin\"").unwrap_err().to_string();
+        assert!(
+            shown.contains("unknown variant `spin`, expected one of `adaptive`, `busy`, `poll`"),
+            "{shown}"
+        );
     }
 
     #[test]

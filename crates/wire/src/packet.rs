@@ -78,16 +78,18 @@ impl Located<'_> {
     #[inline]
     pub(crate) fn within(self, beyond: usize) -> Self {
         match self {
-            Self::Packet(packet) if packet.beyond > beyond => Self::Packet(packet.cut()),
+            Self::Packet(packet) if packet.beyond > beyond => Self::Packet(packet.cut(beyond)),
             located => located,
         }
     }
 }
 
 impl<'a> Packet<'a> {
+    /// The packet, of which only so many bytes follow those given.
     #[cold]
-    fn cut(mut self) -> Self {
+    fn cut(mut self, beyond: usize) -> Self {
         self.note(Oddity::TruncatedIp);
+        self.tunnel = self.tunnel.map(|tunnel| tunnel.cut(beyond));
         self
     }
 

@@ -42,6 +42,11 @@ enum Kind {
 }
 
 impl<'a> Tunnel<'a> {
+    /// The same, of which only so many bytes follow those given.
+    pub(crate) fn cut(self, beyond: usize) -> Self {
+        Self { beyond, ..self }
+    }
+
     /// The tunnel, if a packet of this protocol to this port is of one.
     pub(crate) fn of(packet: &Packet<'_>, payload: &'a [u8], is_whole: bool) -> Option<Self> {
         let Packet { protocol, ports, beyond, .. } = *packet;

@@ -40,6 +40,30 @@ proptest! {
     }
 }
 
+/// A packet that is cut short carries a labelled one in a tunnel: whether that is an IP packet is guessed by what is there, and not by
+/// what the outer header promises.
+#[test]
+fn what_a_cut_packet_carries_is_judged_by_what_is_there() {
+    let outer =
+        [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0][..], &[69, 0, 0, 82, 0, 7, 0, 0, 64, 47, 142, 66]]
+            .concat();
+    let tunnel =
+        [&[198, 51, 100, 0, 192, 0, 2, 0, 0, 0, 101, 88][..], &[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]].concat();
+    let inner = [
+        &[136, 71, 0, 1, 1, 64][..],
+        &[69, 0, 0, 40, 0, 7, 0, 0, 64, 6, 246, 200, 192, 0, 2, 0, 192, 0, 2, 0],
+    ]
+    .concat();
+    let frame = [outer, tunnel, inner].concat();
+    for (settings, judge) in JUDGES.iter() {
+        assert_eq!(
+            real(judge, Direction::In, &frame),
+            slow(*settings, Direction::In, &frame),
+            "{settings:?}"
+        );
+    }
+}
+
 /// The generator reaches what the property is about.
 #[test]
 fn the_frames_get_every_reason_that_a_judge_can_give() {
