@@ -74,8 +74,8 @@ impl Plan {
 
     /// To see that everything works.
     pub(crate) fn smoke() -> Self {
-        let search = Search { trial: Duration::from_millis(100), tries: 1, steps: 3 };
-        let (turn, run) = (Duration::from_millis(300), Duration::from_millis(200));
+        let search = Search { trial: Duration::from_millis(50), tries: 1, steps: 2 };
+        let (turn, run) = (Duration::from_millis(150), Duration::from_millis(100));
         Self { rounds: 1, turn, search, lengths: 1, run, only: Vec::new(), parts: Vec::new() }
     }
 }
