@@ -76,6 +76,7 @@ bench-wire: ## throughput and latency beside the peers, to bench/results (root, 
 bench-wire-smoke: ## that its peers start, that broken ones are found out, and that no row is empty (root; 3 minutes)
 	cargo build --locked --package synward --package synward-bench-wire
 	$(target)/debug/bench-wire smoke --synward $(target)/debug/synward --out $(target)/bench-wire-smoke
+	scripts/interrupt-bench-wire $(target)/debug/bench-wire $(target)/debug/synward
 
 test-tables: ## ten million look-ups at one and ten million prefixes against prefix-trie
 	cargo test --release --locked --package synward-bench --test millions -- --ignored --test-threads=1

@@ -45,7 +45,7 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: u32,
         /// How long a turn is, in milliseconds
-        #[arg(long, default_value_t = 700)]
+        #[arg(long, default_value_t = 500)]
         turn: u64,
         /// Blocked prefixes
         #[arg(long, default_value_t = 1_000_000)]

@@ -193,6 +193,11 @@ impl Meter {
     /// Sends frames by the clock, and waits until none is under way any more.
     pub(crate) fn send(&mut self, bed: &Bed, workload: &Workload, pace: Pace) -> Result<Counts> {
         self.prepare(workload)?;
+        if workload.templates.iter().any(Template::is_numbered) {
+            let none = vec![0; 8 * usize::try_from(pace.frames.min(NUMBERS))?];
+            self.kernel.fill("departures", &none)?;
+            self.kernel.fill("delays", &none)?;
+        }
         let (device, burst) = (bed.source.index()?, pace.together());
         let order = Order { device, shots: workload.shots.len(), rate: pace.rate, burst, limit: pace.frames };
         self.kernel.set("orders", 0, &order.record()?)?;
@@ -217,10 +222,6 @@ impl Meter {
         self.kernel.fill("shots", &self.shots(workload)?)?;
         for slice in 0..SLICES {
             self.kernel.clear("slices", slice)?;
-        }
-        if workload.templates.iter().any(Template::is_numbered) {
-            self.kernel.fill("departures", &vec![0; 8 * NUMBERS as usize])?;
-            self.kernel.fill("delays", &vec![0; 8 * NUMBERS as usize])?;
         }
         // `struct run`: when it began, the nonce, frames of others.
         let run = [0, u64::from(self.nonce), 0].map(u64::to_ne_bytes);

@@ -60,7 +60,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// For figures that are to be quoted.
     pub(crate) fn full(rounds: u32, turn: Duration) -> Self {
-        let search = Search { trial: Duration::from_millis(300), tries: 2, steps: 6 };
+        let search = Search { trial: Duration::from_millis(200), tries: 2, steps: 5 };
         Self {
             rounds,
             turn,
