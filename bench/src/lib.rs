@@ -1,5 +1,6 @@
 //! What the benchmarks of Synward work with: rule sets of a given size, and frames.
 
+pub mod machine;
 pub mod memory;
 pub mod prefixes;
 pub mod race;

@@ -3,7 +3,6 @@
 //! `report FIGURES FOLDER DATE COMMAND` reads the lines of JSON in FIGURES, prints the table, and writes `DATE-tables.md`,
 //! `DATE-tables.json` and the plots into FOLDER. COMMAND is what was typed to measure.
 
-mod machine;
 mod page;
 mod plot;
 mod targets;
@@ -13,9 +12,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use synward_bench::machine::Machine;
 use synward_bench::record::Figure;
-
-use machine::Machine;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();

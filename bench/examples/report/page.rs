@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
+use synward_bench::machine::Machine;
 use synward_bench::record::Figure;
 
-use crate::machine::Machine;
 use crate::targets::{Row, text};
 
 /// The table for the terminal.

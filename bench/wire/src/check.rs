@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use crate::contender::{Contender, Xdp};
 use crate::meter::Meter;
 use crate::suite::Suite;
-use crate::throughput::{Entrant, race};
+use crate::throughput::{Entrant, Row, race};
 use crate::traffic::Traffic;
 
 /// Long enough to see somebody sleep who does so every other half second.
@@ -53,38 +53,48 @@ pub(crate) fn equal_contenders_come_out_equal(traffic: &Traffic) -> Result<()> {
     Ok(())
 }
 
-/// Everything was measured that is not told as missing. Whatever the figures are.
+/// Everything was measured that is not told as missing, and whoever is here could be started. Whatever the figures are.
 pub(crate) fn no_row_is_empty(suite: &Suite<'_>) -> Result<()> {
     let results = &suite.results;
+    if let Some(absent) = results.absent.iter().find(|absent| absent.is_installed) {
+        bail!("{} could not be started: {}", absent.contender, absent.reason);
+    }
     for row in &results.throughput {
-        ensure!(row.faults().is_empty(), "{}, {}: {:?}", row.workload, row.contender, row.faults());
-        ensure!(
-            row.turns.iter().all(|turn| turn.rate > 0.0),
-            "{}, {}: no frame",
-            row.workload,
-            row.contender
-        );
+        let Row { workload, contender, turns, .. } = row;
+        ensure!(row.faults().is_empty(), "{workload}, {contender}: {:?}", row.faults());
+        ensure!(turns.iter().all(|turn| turn.rate > 0.0), "{workload}, {contender}: no frame");
     }
     let faults = results.without_loss.iter().map(|row| (&row.contender, &row.faults));
-    let faults = faults.chain(results.latency.iter().map(|row| (&row.contender, &row.faults)));
-    for (contender, faults) in faults.chain(results.bursts.iter().map(|row| (&row.contender, &row.faults))) {
+    let faults = faults.chain(results.bursts.iter().map(|row| (&row.contender, &row.faults)));
+    let faults = faults.chain(results.loss.iter().map(|row| (&row.contender, &row.faults)));
+    for (contender, faults) in faults.chain(results.latency.iter().map(|row| (&row.contender, &row.faults))) {
         ensure!(faults.is_empty(), "{contender}: {faults:?}");
     }
-    let missing = |name: &str| results.missing.iter().any(|missing| missing.contender == name);
+    everybody_has_a_row(suite)
+}
+
+fn everybody_has_a_row(suite: &Suite<'_>) -> Result<()> {
+    let results = &suite.results;
+    let is_absent = |name: &str| results.absent.iter().any(|absent| absent.contender == name);
+    let name = |contender: &dyn Contender| contender.name(&suite.traffic.rules);
     for (contender, _) in suite.all() {
-        let name = contender.name(&suite.traffic.rules);
+        let name = name(&*contender);
         let has_row = results.throughput.iter().any(|row| row.contender == name);
-        ensure!(has_row != missing(&name), "{name} is neither measured nor told as missing");
+        ensure!(has_row != is_absent(&name), "{name} is neither measured nor told as missing");
     }
     for contender in suite.few() {
-        let name = contender.name(&suite.traffic.rules);
+        let name = name(&*contender);
         let has = [
             results.without_loss.iter().any(|row| row.contender == name),
             results.bursts.iter().any(|row| row.contender == name),
             results.loss.iter().any(|row| row.contender == name),
             results.latency.iter().any(|row| row.contender == name),
         ];
-        ensure!(missing(&name) || has == [true; 4], "{name}: a table has no row of it: {has:?}");
+        ensure!(is_absent(&name) || has == [true; 4], "{name}: a table has no row of it: {has:?}");
+    }
+    for contender in suite.beside() {
+        let name = name(&*contender);
+        ensure!(results.latency.iter().any(|row| row.contender == name), "no latency of {name}");
     }
     Ok(())
 }

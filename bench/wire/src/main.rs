@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use synward_bench::machine::Machine;
 
 use contender::{OuterBox, Role, Wait, receive_and_drop};
-use report::Machine;
 use suite::{Part, Plan, Results, Suite};
 use traffic::{Order, Rules, Traffic};
 
@@ -155,8 +156,8 @@ fn measure(options: Options, rules: Rules, plan: Plan, outer: Option<OuterBox>, 
     bed::remove_orphans()?;
     let Options { synward, out, sources, order, typed } = options;
     let synward = if outer.is_none() { find(&synward)? } else { String::new() };
-    let machine = Machine::look(&typed, outer.as_ref())?;
-    let traffic = Traffic::new(rules, sources, order);
+    let machine = Machine::look(&Timestamp::now().strftime("%F").to_string(), &typed)?;
+    let traffic = Traffic::new(rules, sources, order, plan.shots);
     if checks {
         check::broken_contenders_are_void(&traffic)?;
         check::equal_contenders_come_out_equal(&traffic)?;

@@ -54,6 +54,7 @@ pub(crate) struct LossCurve {
     pub(crate) contender: String,
     /// Frames a second, and the share that was lost.
     pub(crate) points: Vec<(u64, f64)>,
+    pub(crate) faults: Vec<String>,
 }
 
 /// What a contender does with frames at a pace.
@@ -148,5 +149,6 @@ pub(crate) fn loss_curve(
     let rates = LOADS.map(|load| ((full * load as f64 / 100.0) as u64).clamp(1, FASTEST));
     let points = rates.map(|rate| trial.loss(pace(rate, time)).map(|loss| (rate, loss)));
     let points = points.into_iter().collect::<Result<_>>()?;
-    Ok(LossCurve { contender: trial.entrant.name.clone(), points })
+    let Trial { entrant, faults, .. } = trial;
+    Ok(LossCurve { contender: entrant.name.clone(), points, faults })
 }

@@ -15,7 +15,7 @@ use crate::latency::{Latency, latency};
 use crate::meter::Meter;
 use crate::rfc2544::{Burst, LossCurve, Search, Throughput, burst, loss_curve, throughput};
 use crate::throughput::{Entrant, Row, race};
-use crate::traffic::Traffic;
+use crate::traffic::{MOST_SHOTS, Traffic};
 
 /// Lengths on the wire that RFC 2544 section 9.1 names for Ethernet.
 const LENGTHS: [usize; 7] = [64, 128, 256, 512, 1024, 1280, 1518];
@@ -44,6 +44,8 @@ pub(crate) enum Part {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
+    /// Frames of a run, which then begins again.
+    pub(crate) shots: usize,
     /// Of a turn under as many frames as can be sent.
     pub(crate) turn: Duration,
     pub(crate) search: Search,
@@ -63,6 +65,7 @@ impl Plan {
         let search = Search { trial: Duration::from_millis(200), tries: 2, steps: 5 };
         Self {
             rounds,
+            shots: MOST_SHOTS,
             turn,
             search,
             lengths: LENGTHS.len(),
@@ -76,7 +79,8 @@ impl Plan {
     pub(crate) fn smoke() -> Self {
         let search = Search { trial: Duration::from_millis(50), tries: 1, steps: 2 };
         let (turn, run) = (Duration::from_millis(150), Duration::from_millis(100));
-        Self { rounds: 1, turn, search, lengths: 1, run, only: Vec::new(), parts: Vec::new() }
+        let (only, parts) = (Vec::new(), Vec::new());
+        Self { rounds: 1, shots: 1 << 16, turn, search, lengths: 1, run, only, parts }
     }
 }
 
@@ -90,17 +94,19 @@ pub(crate) enum Joins {
     Floods,
 }
 
-/// Somebody who cannot take part here.
+/// Somebody who does not take part.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Missing {
+pub(crate) struct Absent {
     pub(crate) contender: String,
     pub(crate) reason: String,
+    /// Whether it is here, and could not be started.
+    pub(crate) is_installed: bool,
 }
 
 /// What was measured.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Results {
-    pub(crate) missing: Vec<Missing>,
+    pub(crate) absent: Vec<Absent>,
     pub(crate) throughput: Vec<Row>,
     pub(crate) without_loss: Vec<Throughput>,
     pub(crate) bursts: Vec<Burst>,
@@ -128,7 +134,7 @@ pub(crate) struct Suite<'a> {
 
 impl Suite<'_> {
     pub(crate) fn synward(&self, load: Load, wait: Wait) -> Synward {
-        Synward { program: self.synward.clone(), load, wait, receiver: Receiver::Sender, huge_pages: true }
+        Synward { program: self.synward.clone(), load, wait, receiver: Receiver::Sender }
     }
 
     /// All of it.
@@ -149,14 +155,12 @@ impl Suite<'_> {
             return vec![(Box::new(outer.clone()), Joins::Mixes)];
         }
         let one_core = Synward { receiver: Receiver::Thread, ..self.synward(Load::AllRules, Wait::Adaptive) };
-        let small_pages = Synward { huge_pages: false, ..self.synward(Load::AllRules, Wait::Busy) };
         let iptables = Bridge(Filter::Iptables(self.synward.clone()));
         vec![
             (Box::new(self.synward(Load::AllRules, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::NoRules, Wait::Busy)), Joins::Mixes),
             (Box::new(self.synward(Load::Swapped, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::AllRules, Wait::Adaptive)), Joins::All),
-            (Box::new(small_pages), Joins::Mixes),
             (Box::new(one_core), Joins::Mixes),
             (Box::new(Null(Wait::Busy)), Joins::Floods),
             (Box::new(Null(Wait::Adaptive)), Joins::Floods),
@@ -188,6 +192,19 @@ impl Suite<'_> {
         ]
     }
 
+    /// Who is beside them where it is about latency.
+    pub(crate) fn beside(&self) -> Vec<Box<dyn Contender>> {
+        if self.outer.is_some() { Vec::new() } else { vec![Box::new(BridgeOnItsOwnCore), Box::new(BareVeth)] }
+    }
+
+    /// How frames get to programs that use AF_XDP.
+    pub(crate) fn driver_mode(&self) -> &'static str {
+        match self.outer {
+            None => "veth, copy mode: compare, do not quote as throughput",
+            Some(_) => "a box between two ports",
+        }
+    }
+
     /// Puts those on their beds who can take part, and notes the others.
     fn enter(
         &mut self,
@@ -204,23 +221,26 @@ impl Suite<'_> {
             }
             crate::interrupt::check()?;
             eprintln!("starting: {name}");
-            let started = match contender.missing() {
-                Some(reason) => Err(reason),
-                None => Entrant::start(receiver(&**contender), &**contender, &self.traffic.rules, meter)
-                    .map_err(|error| format!("{error:#}")),
-            };
-            match started {
+            if let Some(reason) = contender.missing() {
+                self.note(Absent { contender: name, reason, is_installed: false });
+                continue;
+            }
+            let receiver = receiver(&**contender);
+            match Entrant::start(receiver, &**contender, &self.traffic.rules, meter) {
                 Ok(entrant) => entrants.push(entrant),
-                Err(reason) => self.note_missing(name, reason),
+                Err(error) => {
+                    crate::interrupt::check()?;
+                    self.note(Absent { contender: name, reason: format!("{error:#}"), is_installed: true });
+                }
             }
         }
         Ok(entrants)
     }
 
-    fn note_missing(&mut self, contender: String, reason: String) {
-        eprintln!("missing: {contender}: {reason}");
-        if !self.results.missing.iter().any(|missing| missing.contender == contender) {
-            self.results.missing.push(Missing { contender, reason });
+    fn note(&mut self, absent: Absent) {
+        eprintln!("absent: {}: {}", absent.contender, absent.reason);
+        if !self.results.absent.iter().any(|known| known.contender == absent.contender) {
+            self.results.absent.push(absent);
         }
     }
 
@@ -276,10 +296,7 @@ impl Suite<'_> {
     fn delay(&mut self) -> Result<()> {
         let mut meter = Meter::new()?;
         let mut entrants = self.enter(&self.few(), &mut meter, |_| Receiver::Sender)?;
-        if self.outer.is_none() {
-            let others: [Box<dyn Contender>; 2] = [Box::new(BridgeOnItsOwnCore), Box::new(BareVeth)];
-            entrants.extend(self.enter(&others, &mut meter, |_| Receiver::Thread)?);
-        }
+        entrants.extend(self.enter(&self.beside(), &mut meter, |_| Receiver::Thread)?);
         let probes = self.traffic.probes()?;
         let Plan { search, turn, run, .. } = self.plan;
         for entrant in &mut entrants {

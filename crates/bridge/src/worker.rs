@@ -14,8 +14,8 @@ use crate::publish::{InForce, Subscription};
 use crate::stats::{Counting, Stats};
 use crate::tally::Tally;
 
-/// Turns without a frame before the worker sleeps, or lets others have its core for a moment: a few microseconds, so that a busy wire is never waited for and
-/// an idle one costs nothing.
+/// Turns without a frame before the worker sleeps, or lets others have its core for a moment: a few microseconds, so that a busy wire
+/// is never waited for and an idle one costs nothing.
 const IDLE_TURNS: u32 = 64;
 
 /// The longest sleep. A worker that sees no frame still takes up new rules and the request to stop, and tells that it lives.

@@ -184,7 +184,8 @@ pub enum Wait {
     /// It looks again for a short while, then sleeps until the kernel wakes it.
     #[default]
     Adaptive,
-    /// It never sleeps, and does the kernel's work of receiving on its own core: the least latency, for a whole core. Linux 5.11.
+    /// It never sleeps: the least latency, for a whole core. In copy mode, where the driver lets it, it does the kernel's work of receiving,
+    /// too. Linux 5.11.
     Busy,
     /// It sleeps at once: the least power.
     Poll,

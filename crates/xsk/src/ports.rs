@@ -55,7 +55,7 @@ pub struct Setup<'a> {
     pub fallback: Fallback,
     /// Where a bpffs is mounted.
     pub bpffs: &'a Path,
-    /// Whether the workers do the kernel's work of receiving, and never sleep.
+    /// Whether the workers never sleep, so that they may do the kernel's work of receiving, where the driver lets them.
     pub busy_poll: bool,
 }
 

@@ -119,18 +119,7 @@ impl Mapping {
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = Self { start, length };
         mapping.keep_out_of_core_dumps()?;
-        mapping.ask_for_huge_pages();
         Ok(mapping)
-    }
-
-    /// Frames come into buffers all over the memory: with small pages, most of them cost a walk through the page tables, too.
-    fn ask_for_huge_pages(&self) {
-        let start = self.start.as_ptr().cast();
-        // SAFETY: the mapping is ours and `length` bytes long; the advice changes none of its bytes.
-        let asked = unsafe { rustix::mm::madvise(start, self.length, Advice::LinuxHugepage) };
-        if let Err(error) = asked {
-            tracing::debug!(%error, "the kernel has no huge pages for the buffers");
-        }
     }
 
     /// Frames are other people's words: a core dump, should there ever be one, goes without them.

@@ -21,11 +21,6 @@ use crate::traffic::{Rules, short};
 /// Where its metrics are.
 const LISTEN: &str = "127.0.0.1:9469";
 
-/// Has malloc ask for huge pages, in which its tables then lie (The GNU C Library manual, "Memory Allocation Tunables"), as
-/// deploy/systemd/synward.service does; or not.
-const HUGE_PAGES: &str = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
-const SMALL_PAGES: &str = "GLIBC_TUNABLES=glibc.malloc.hugetlb=0";
-
 /// How often its rules are swapped, where they are.
 const SWAP: Duration = Duration::from_secs(1);
 
@@ -65,8 +60,6 @@ pub(crate) struct Synward {
     pub(crate) wait: Wait,
     /// Who receives for it in the kernel.
     pub(crate) receiver: Receiver,
-    /// Whether its tables lie in huge pages.
-    pub(crate) huge_pages: bool,
 }
 
 impl Contender for Synward {
@@ -79,8 +72,7 @@ impl Contender for Synward {
             Load::Swapped => format!("{}, swapped every second", all()),
         };
         let cores = if self.receiver == Receiver::Thread { ", one core for all" } else { "" };
-        let pages = if self.huge_pages { "" } else { ", small pages" };
-        format!("Synward {}, {load}{cores}{pages}", self.wait.name())
+        format!("Synward {}, {load}{cores}", self.wait.name())
     }
 
     fn receiver(&self) -> Receiver {
@@ -95,7 +87,7 @@ impl Contender for Synward {
         let config = bed.folder().join("synward.toml");
         fs::write(&config, self.config(bed, rules)?)?;
         let config = config.to_str().context("the temporary folder has a name that is no text")?;
-        let mut process = Process::start(bed, &["env", self.pages(), &self.program, "run", "-c", config])?;
+        let mut process = Process::start(bed, &[&self.program, "run", "-c", config])?;
         process.wait_for("forwarding")?;
         let swaps = (self.load == Load::Swapped).then(|| Swaps::start(process.pid()));
         Ok(Box::new(AtWork { wire: bed.wire.name().to_owned(), process, swaps: swaps.transpose()? }))
@@ -103,10 +95,6 @@ impl Contender for Synward {
 }
 
 impl Synward {
-    fn pages(&self) -> &'static str {
-        if self.huge_pages { HUGE_PAGES } else { SMALL_PAGES }
-    }
-
     fn config(&self, bed: &Bed, rules: &Rules) -> Result<String> {
         let [outside, inside] = bed.ports();
         let wait = self.wait.name();

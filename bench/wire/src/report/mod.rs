@@ -1,6 +1,5 @@
 //! What is left of a run: JSON, a page of Markdown, and plots.
 
-mod machine;
 mod page;
 mod plot;
 
@@ -9,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use synward_bench::machine::Machine;
 
-pub(crate) use machine::Machine;
 pub(crate) use page::{targets_table, throughput_table};
 
 use crate::suite::{Results, Suite};
@@ -19,6 +18,8 @@ use crate::targets::{Target, targets};
 #[derive(Serialize)]
 struct Report<'a> {
     machine: &'a Machine,
+    /// How frames get to programs that use AF_XDP here.
+    driver_mode: &'a str,
     targets: &'a [Target],
     results: &'a Results,
 }
@@ -30,9 +31,10 @@ pub(crate) fn write(suite: &Suite<'_>, machine: &Machine, folder: &Path) -> Resu
     let (targets, results) = (targets(suite), &suite.results);
     let file = |end: &str| folder.join(format!("{stem}{end}"));
     let plots = plot::all(results, &stem, folder)?;
-    let report = Report { machine, targets: &targets, results };
+    let driver_mode = suite.driver_mode();
+    let report = Report { machine, driver_mode, targets: &targets, results };
     fs::write(file(".json"), serde_json::to_string_pretty(&report)? + "\n")?;
-    fs::write(file(".md"), page::page(machine, &targets, results, &plots))?;
+    fs::write(file(".md"), page::page(machine, driver_mode, &targets, results, &plots))?;
     print!("{}\n{}", throughput_table(results), targets_table(&targets));
     Ok(file(".md").display().to_string())
 }

@@ -2,26 +2,34 @@
 
 use std::fmt::Write as _;
 
-use super::Machine;
+use synward_bench::machine::Machine;
+
 use crate::bed::Receiver;
+use crate::latency::Latency;
 use crate::rfc2544::LOADS;
-use crate::suite::Results;
+use crate::suite::{Absent, Results};
 use crate::targets::{Bound, Target};
 use crate::throughput::Row;
 
 /// All of it.
-pub(crate) fn page(machine: &Machine, targets: &[Target], results: &Results, plots: &[String]) -> String {
-    let Machine { date, command, processor, cores, kernel, driver_mode } = machine;
+pub(crate) fn page(
+    machine: &Machine,
+    driver_mode: &str,
+    targets: &[Target],
+    results: &Results,
+    plots: &[String],
+) -> String {
+    let Machine { date, command, processor, cores, memory, kernel, rustc } = machine;
     let plots = plots.iter().fold(String::new(), |text, plot| text + &format!("![]({plot})\n\n"));
     format!(
         "# Throughput and latency beside the peers, {date}\n\n\
-         `{command}` on {cores} cores of {processor}, Linux {kernel}, driver mode: **{driver_mode}**.\n\n\
+         `{command}` on {processor}, {cores} cores, {memory} GiB, Linux {kernel}, {rustc}, driver mode: **{driver_mode}**.\n\n\
          Figures of one run are compared with one another, never with those of another \
          machine or another day. [bench/README.md](../README.md) tells how to read and repeat them.\n\n\
          {plots}## Targets\n\n{}\n## Throughput\n\n{}\n{}## Without loss\n\n{}\n{}\n{}\n## Latency\n\n{}",
         targets_table(targets),
         throughput_table(results),
-        missing(results),
+        absent(results),
         without_loss(results),
         bursts(results),
         loss(results),
@@ -79,12 +87,13 @@ fn throughput_row(row: &Row, first: &Row) -> String {
     )
 }
 
-fn missing(results: &Results) -> String {
+fn absent(results: &Results) -> String {
     let mut text = "Frames that no rule blocks, counted behind the contender; of floods and of who drops all, the frames that it says it \
                     took. `*`: another core receives for it. `+`: it took all that the generator sent, and might take more.\n\n"
         .to_owned();
-    for missing in &results.missing {
-        let _ = writeln!(text, "Missing: {}: {}\n", missing.contender, missing.reason);
+    for Absent { contender, reason, is_installed } in &results.absent {
+        let what = if *is_installed { "Failed" } else { "Missing" };
+        let _ = writeln!(text, "{what}: {contender}: {reason}\n");
     }
     text
 }
@@ -94,15 +103,17 @@ fn without_loss(results: &Results) -> String {
         "| frames | contender | kframes/s without loss | Mbit/s on the wire |\n|---|---|---|---|\n"
             .to_owned();
     for row in &results.without_loss {
-        let rate = match &row.faults[..] {
-            [] => format!("{:.0}", row.rate as f64 / 1e3),
-            faults => format!("void: {}", faults.join("; ")),
-        };
+        let rate = unless_void(&row.faults, || format!("{:.0}", row.rate as f64 / 1e3));
         let bits = wire_bytes(&row.workload).map(|bytes| row.rate as f64 * bytes * 8.0 / 1e6);
         let bits = bits.map_or_else(String::new, |bits| format!("{bits:.0}"));
         let _ = writeln!(table, "| {} | {} | {rate} | {bits} |", row.workload, row.contender);
     }
     table
+}
+
+/// What was measured, or what was wrong: then it does not count.
+fn unless_void(faults: &[String], measured: impl FnOnce() -> String) -> String {
+    if faults.is_empty() { measured() } else { format!("void: {}", faults.join("; ")) }
 }
 
 /// Bytes that a frame of a workload of one length takes on a wire, with preamble and gap (IEEE 802.3).
@@ -113,7 +124,8 @@ fn wire_bytes(workload: &str) -> Option<f64> {
 fn bursts(results: &Results) -> String {
     let mut table = "| contender | longest burst without loss, frames |\n|---|---|\n".to_owned();
     for row in &results.bursts {
-        let _ = writeln!(table, "| {} | {} |", row.contender, row.frames);
+        let frames = unless_void(&row.faults, || row.frames.to_string());
+        let _ = writeln!(table, "| {} | {frames} |", row.contender);
     }
     table
 }
@@ -126,8 +138,9 @@ fn loss(results: &Results) -> String {
     table += &"---|".repeat(LOADS.len());
     table.push('\n');
     for curve in &results.loss {
-        let points: Vec<_> = curve.points.iter().map(|(_, loss)| format!("{:.2}", 100.0 * loss)).collect();
-        let _ = writeln!(table, "| {} | {} |", curve.contender, points.join(" | "));
+        let losses = || curve.points.iter().map(|(_, loss)| format!("{:.2}", 100.0 * loss));
+        let losses = unless_void(&curve.faults, || losses().collect::<Vec<_>>().join(" | "));
+        let _ = writeln!(table, "| {} | {losses} |", curve.contender);
     }
     table
 }
@@ -137,10 +150,8 @@ fn latency(results: &Results) -> String {
                      without loss.\n\n| contender | load | frames/s | p50 | p99 | p99.9 | max | lost |\n|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for row in &results.latency {
-        let times = match &row.faults[..] {
-            [] => format!("{:.1} | {:.1} | {:.1} | {:.0}", row.p50, row.p99, row.p999, row.max),
-            faults => format!("void: {} | | |", faults.join("; ")),
-        };
+        let Latency { p50, p99, p999, max, .. } = row;
+        let times = unless_void(&row.faults, || format!("{p50:.1} | {p99:.1} | {p999:.1} | {max:.0}"));
         let _ =
             writeln!(table, "| {} | {} | {} | {times} | {} |", row.contender, row.load, row.rate, row.lost);
     }

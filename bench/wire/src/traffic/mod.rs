@@ -13,8 +13,8 @@ pub(crate) use sources::{Order, Population};
 
 use frames::{Family, datagram, segment, syn};
 
-/// Shots of a run, which then begins again (`SHOTS` in the program): sources enough to be in no cache.
-pub(crate) const SHOTS: usize = 1 << 20;
+/// The most shots of a run, which then begins again (`SHOTS` in the program): sources enough to be in no cache.
+pub(crate) const MOST_SHOTS: usize = 1 << 20;
 
 /// Bytes of the shortest and the longest frame, without the frame check sequence (IEEE 802.3 clause 3.2.7).
 const SHORTEST: usize = 60;
@@ -46,16 +46,17 @@ pub(crate) struct Traffic {
     pub(crate) rules: Rules,
     population: Population,
     order: Order,
+    shots: usize,
 }
 
 /// Templates, and how many of a hundred frames are of each.
 type Mix = Vec<(u32, Template)>;
 
 impl Traffic {
-    /// So many sources that nothing blocks, which take turns in an order.
-    pub(crate) fn new(rules: Rules, sources: usize, order: Order) -> Self {
+    /// So many sources that nothing blocks, which take turns in an order, and at most [`MOST_SHOTS`] shots.
+    pub(crate) fn new(rules: Rules, sources: usize, order: Order, shots: usize) -> Self {
         let population = Population::new(&rules, sources);
-        Self { rules, population, order }
+        Self { rules, population, order, shots: shots.min(MOST_SHOTS) }
     }
 
     /// Frames of the shortest length: of a hundred 45 segments of connections, 30 datagrams, 20 SYNs of clients, and 5 that are blocked.
@@ -111,9 +112,9 @@ impl Traffic {
             (0..).zip(&mix).flat_map(|(place, (weight, _))| std::iter::repeat_n(place, *weight as usize));
         let deck: Vec<u32> = deck.collect();
         let templates: Vec<Template> = mix.into_iter().map(|(_, template)| template).collect();
-        let mut shots = Vec::with_capacity(SHOTS);
+        let mut shots = Vec::with_capacity(self.shots);
         let mut sources = self.population.walk(self.order);
-        for _ in 0..SHOTS {
+        for _ in 0..self.shots {
             let place = *rng.choice(&deck).context("a mix of nothing")?;
             let template = templates.get(place as usize).context("no such template")?;
             shots.push((place, self.source(template, &mut sources, &mut rng)));

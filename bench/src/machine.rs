@@ -5,23 +5,34 @@ use std::io;
 use std::process::Command;
 use std::thread;
 
+use crate::memory::kibibytes;
 use serde::Serialize;
-use synward_bench::memory::kibibytes;
 
-#[derive(Serialize)]
-pub(crate) struct Machine {
-    pub(crate) date: String,
-    pub(crate) command: String,
-    pub(crate) processor: String,
-    pub(crate) cores: usize,
+/// The machine, and the measurement on it.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// As YYYY-MM-DD.
+    pub date: String,
+    /// What was typed to measure.
+    pub command: String,
+    /// Its model.
+    pub processor: String,
+    /// Number of cores that a process may use.
+    pub cores: usize,
     /// GiB of RAM.
-    pub(crate) memory: usize,
-    pub(crate) kernel: String,
-    pub(crate) rustc: String,
+    pub memory: usize,
+    /// The release of the kernel.
+    pub kernel: String,
+    /// The version of the compiler.
+    pub rustc: String,
 }
 
 impl Machine {
-    pub(crate) fn look(date: &str, command: &str) -> io::Result<Self> {
+    /// Looks at this one.
+    ///
+    /// # Errors
+    /// When /proc does not tell, or there is no compiler.
+    pub fn look(date: &str, command: &str) -> io::Result<Self> {
         Ok(Self {
             date: date.into(),
             command: command.into(),
