@@ -135,7 +135,7 @@ def with_figures_of_operations(board):
 def with_traffic(board):
     frames = [(f"sum by (port, queue) ({rate('synward_rx_frames_total', PORT)})", "{{port}} {{queue}} in"), (f"-sum by (port, queue) ({rate('synward_tx_frames_total', PORT)})", "{{port}} {{queue}} out")]
     bits = [(f"8 * sum by (port, queue) ({rate('synward_rx_bytes_total', PORT)})", "{{port}} {{queue}} in"), (f"-8 * sum by (port, queue) ({rate('synward_tx_bytes_total', PORT)})", "{{port}} {{queue}} out")]
-    drops = [(f"sum by (reason) ({rate('synward_drops_total', INSTANCE, ENFORCED)}) > 0", "{{reason}}")]
+    drops = [(f"sum by (reason) ({rate('synward_drops_total', PORT, ENFORCED)}) > 0", "{{reason}}")]
     uninspected = [(f"sum by (reason) ({rate('synward_uninspected_frames_total')}) > 0", "{{reason}}")]
     return (
         board.with_row(dashboard.Row("Traffic"))
@@ -198,16 +198,12 @@ def operations():
 def with_verdicts(board):
     blocked = rate("synward_drops_total", INSTANCE, BY_FINGERPRINT)
     share = f"sum by (mode) ({blocked}) / on () group_left sum ({rate('synward_syns_total')})"
-    by_reason = [(f"sum by (reason, mode) ({rate('synward_drops_total')}) > 0", "{{reason}}, {{mode}}")]
-    between = "sum({}) - sum({})"
-    ways = [
-        (between.format(rate("synward_rx_frames_total", INSTANCE, f', port="{come}"'), rate("synward_tx_frames_total", INSTANCE, f', port="{go}"')), legend)
-        for come, go, legend in [("outside", "inside", "from outside"), ("inside", "outside", "from inside")]
-    ]
+    by_reason = [(f"sum by (reason, mode) ({rate('synward_drops_total', PORT)}) > 0", "{{reason}}, {{mode}}")]
+    by_direction = [(f"sum by (port, mode) ({rate('synward_drops_total', PORT)})", "from {{port}}, {{mode}}")]
     return (
         board.with_row(dashboard.Row("What is blocked"))
         .with_panel(graph("Drops and would-drops by reason", "pps", 12, by_reason, NO_DROPS, "Mode monitor: forwarded only because of monitor mode.", stacked=True))
-        .with_panel(graph("Dropped, by direction", "pps", 6, ways, NO_TRAFFIC, "What came in at one port and did not leave through the other."))
+        .with_panel(graph("Drops and would-drops by direction", "pps", 6, by_direction, NO_SYNWARD, "By the port that the frames arrived at.", stacked=True))
         .with_panel(graph("Share of SYNs that fingerprints block", "percentunit", 6, [(share, "{{mode}}")], "No SYN was judged by its fingerprint", "Of those from outside that no list of addresses had decided about.", most=1))
     )
 

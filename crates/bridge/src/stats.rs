@@ -12,10 +12,6 @@ use crate::tally::Tally;
 pub struct Stats {
     /// By the port that the frames arrived at and, for `tx`, left through: outside, inside.
     pub ports: [CachePadded<PortStats>; 2],
-    /// Dropped frames, by [`Reason::index`].
-    pub drops: Box<[Counter]>,
-    /// Frames that monitor mode kept from being dropped, by [`Reason::index`].
-    pub would_drops: Box<[Counter]>,
     /// Frames that were forwarded without being looked at to the end, by [`Reason::index`].
     pub uninspected: Box<[Counter]>,
     /// Frames that a signature of a list matches, by [`ListId::index`]. What lists of addresses cover is in a [`Tally`].
@@ -36,8 +32,8 @@ pub struct Stats {
     pub buffers: Buffers,
 }
 
-/// Frames and bytes through one port.
-#[derive(Debug, Default)]
+/// Frames and bytes through one port, and what became of those that arrived at it.
+#[derive(Debug)]
 pub struct PortStats {
     /// Frames received.
     pub rx_frames: Counter,
@@ -47,6 +43,10 @@ pub struct PortStats {
     pub tx_frames: Counter,
     /// Bytes given to the port to send.
     pub tx_bytes: Counter,
+    /// Frames that arrived here and were dropped, by [`Reason::index`].
+    pub drops: Box<[Counter]>,
+    /// Frames that arrived here and that monitor mode kept from being dropped, by [`Reason::index`].
+    pub would_drops: Box<[Counter]>,
 }
 
 /// Frame buffers by place. They sum to `size`: a buffer that is nowhere was lost.
@@ -68,13 +68,27 @@ pub struct Buffers {
     pub size: Counter,
 }
 
-impl Default for Stats {
+fn counters(count: usize) -> Box<[Counter]> {
+    (0..count).map(|_| Counter::default()).collect()
+}
+
+impl Default for PortStats {
     fn default() -> Self {
-        let counters = |count| (0..count).map(|_| Counter::default()).collect();
         Self {
-            ports: Default::default(),
+            rx_frames: Counter::default(),
+            rx_bytes: Counter::default(),
+            tx_frames: Counter::default(),
+            tx_bytes: Counter::default(),
             drops: counters(Reason::COUNT),
             would_drops: counters(Reason::COUNT),
+        }
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            ports: Default::default(),
             uninspected: counters(Reason::COUNT),
             hits: counters(MAX_LISTS),
             decisions: counters(MAX_LISTS),
@@ -98,11 +112,26 @@ impl Stats {
         }
     }
 
-    /// Counts what a verdict says, for its reason and for the list of its signature.
+    /// Frames that were dropped for a reason, whichever port they arrived at.
+    pub fn dropped(&self, reason: Reason) -> u64 {
+        self.of_ports(reason, |port| &port.drops)
+    }
+
+    /// Frames that monitor mode kept from being dropped for a reason, whichever port they arrived at.
+    pub fn would_have_dropped(&self, reason: Reason) -> u64 {
+        self.of_ports(reason, |port| &port.would_drops)
+    }
+
+    fn of_ports(&self, reason: Reason, table: fn(&PortStats) -> &[Counter]) -> u64 {
+        self.ports.iter().filter_map(|port| table(port).get(reason.index())).map(Counter::get).sum()
+    }
+
+    /// Counts what a verdict on a frame of this direction says, for its reason and for the list of its signature.
     #[inline]
-    pub(crate) fn count(&self, verdict: &Verdict, rules: &RuleSet) {
+    pub(crate) fn count(&self, direction: Direction, verdict: &Verdict, rules: &RuleSet) {
         if let Some(told) = verdict.noteworthy() {
-            let drops = if told.enforced { &self.drops } else { &self.would_drops };
+            let (port, _) = self.route(direction);
+            let drops = if told.enforced { &port.drops } else { &port.would_drops };
             add(drops, told.decision.reason.index(), 1);
         } else if verdict.reason.is_uninspected() {
             add(&self.uninspected, verdict.reason.index(), 1);
@@ -114,9 +143,10 @@ impl Stats {
         }
     }
 
-    /// Counts frames that were dropped for a reason that no verdict gave.
-    pub(crate) fn count_lost(&self, reason: Reason, frames: usize) {
-        add(&self.drops, reason.index(), frames as u64);
+    /// Counts frames of this direction that were dropped for a reason that no verdict gave.
+    pub(crate) fn count_lost(&self, direction: Direction, reason: Reason, frames: usize) {
+        let (port, _) = self.route(direction);
+        add(&port.drops, reason.index(), frames as u64);
     }
 }
 

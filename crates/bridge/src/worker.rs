@@ -151,13 +151,13 @@ impl<P: Port> Worker<P> {
 
     fn discard_waiting(&mut self) {
         let Self { outside, inside, pool, received, desk, .. } = self;
-        for port in [outside, inside] {
+        for (direction, port) in [(Direction::In, outside), (Direction::Out, inside)] {
             loop {
                 port.receive(received, BATCH);
                 if received.is_empty() {
                     break;
                 }
-                desk.stats.count_lost(Reason::Stale, count_frames(pool, received));
+                desk.stats.count_lost(direction, Reason::Stale, count_frames(pool, received));
                 received.drain(..).for_each(|frame| pool.release(frame));
             }
         }
@@ -244,7 +244,7 @@ impl<P: Port> Way<'_, P> {
         from.receive(self.received, BATCH);
         if self.received.is_empty() {
             // The port may have tried again what it had.
-            self.count_refused(to);
+            self.count_refused(occasion.direction, to);
             return 0;
         }
         self.judge_all(occasion.direction);
@@ -276,7 +276,7 @@ impl<P: Port> Way<'_, P> {
             // The pieces of a frame share the fate of its head.
             if !is_piece && let Some(verdict) = verdicts.next() {
                 action = verdict.action;
-                self.stats.count(&verdict, &self.snapshot.rules);
+                self.stats.count(occasion.direction, &verdict, &self.snapshot.rules);
                 if let Some(told) = verdict.noteworthy() {
                     self.events.tell(occasion, told, bytes, self.stats);
                     remember(self.snapshot, occasion, told, bytes, from);
@@ -310,23 +310,23 @@ impl<P: Port> Way<'_, P> {
                 false if to.link_is_down() => Reason::LinkDown,
                 false => Reason::TxFull,
             };
-            self.stats.count_lost(reason, left);
+            self.stats.count_lost(direction, reason, left);
             for frame in self.leaving.drain(..) {
                 bytes -= self.pool.bytes(&frame).len() as u64;
                 self.pool.release(frame);
             }
         }
-        let refused = self.count_refused(to);
+        let refused = self.count_refused(direction, to);
         let (_, tx) = self.stats.route(direction);
         tx.tx_frames.add((wanted - left).saturating_sub(refused) as u64);
         tx.tx_bytes.add(bytes);
     }
 
     /// Counts what the port took and then threw away, and answers how many frames that were.
-    fn count_refused(&self, to: &mut P) -> usize {
+    fn count_refused(&self, direction: Direction, to: &mut P) -> usize {
         let refused = to.take_refused();
         if refused > 0 {
-            self.stats.count_lost(Reason::LinkDown, refused);
+            self.stats.count_lost(direction, Reason::LinkDown, refused);
         }
         refused
     }

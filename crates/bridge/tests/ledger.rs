@@ -17,7 +17,7 @@ use etherparse::PacketBuilder;
 use synward_bridge::{
     Desk, Ledger, MemoryPool, MemoryPort, Publisher, Stats, Subscription, Worker, events, loop_times,
 };
-use synward_policy::{Config, ListNames, RuleSet, Snapshot, Wait};
+use synward_policy::{Config, ListNames, Reason, RuleSet, Snapshot, Wait};
 
 /// A folder of its own, removed on drop.
 struct Folder(PathBuf);
@@ -103,7 +103,7 @@ fn every_list_that_covers_is_hit_and_the_first_of_the_strongest_decides() {
     let told = told(publisher.ledger(), &mut names, &["trial", "wide", "narrow", "good"]);
     // 192.0.2.1 to .7 are in trial, all in wide. The two that good covers it decides, on both sides.
     assert_eq!(told, [(7, 5), (8, 6), (2, 0), (2, 2)]);
-    assert_eq!(stats.drops.iter().map(synward_bridge::Counter::get).sum::<u64>(), 6);
+    assert_eq!(Reason::all().map(|reason| stats.dropped(reason)).sum::<u64>(), 6);
 }
 
 /// The lists of every other rule set are in another order, and one of them has other entries: its sets have other numbers.

@@ -167,24 +167,14 @@ fn by_link(view: &View, value: fn(&Link) -> Value) -> impl Iterator<Item = Sampl
 
 /// What was decided.
 fn verdicts(view: &View) -> Vec<MetricFamily> {
-    let sum = |table: fn(&Stats) -> &[synward_bridge::Counter], reason: Reason| {
-        view.sum(|stats| at(table(stats), reason.index()))
-    };
-    let drops = Reason::all().filter(|reason| reason.can_drop()).flat_map(|reason| {
-        let sample = |mode, count: u64| Sample::new([("reason", reason.name()), ("mode", mode)], count);
-        [
-            sample("enforce", sum(|stats| &stats.drops, reason)),
-            sample("monitor", sum(|stats| &stats.would_drops, reason)),
-        ]
+    let uninspected = Reason::all().filter(|reason| reason.is_uninspected()).map(|reason| {
+        Sample::new([("reason", reason.name())], view.sum(|stats| at(&stats.uninspected, reason.index())))
     });
-    let uninspected = Reason::all()
-        .filter(|reason| reason.is_uninspected())
-        .map(|reason| Sample::new([("reason", reason.name())], sum(|stats| &stats.uninspected, reason)));
     vec![
         counter(
             "synward_drops_total",
-            "Frames dropped (mode enforce), or forwarded because of monitor mode (mode monitor).",
-            drops,
+            "Frames dropped (mode enforce), or forwarded because of monitor mode (mode monitor), by the port that they arrived at.",
+            drops(view),
         ),
         counter(
             "synward_uninspected_frames_total",
@@ -197,6 +187,22 @@ fn verdicts(view: &View) -> Vec<MetricFamily> {
             [Sample::new([], view.sum(|stats| stats.syns.get()))],
         ),
     ]
+}
+
+/// For each port and reason, what was dropped and what would have been.
+fn drops(view: &View) -> impl Iterator<Item = Sample> {
+    let reasons = || Reason::all().filter(|reason| reason.can_drop());
+    PORTS.into_iter().enumerate().flat_map(move |(place, port)| {
+        reasons().flat_map(move |reason| {
+            let sample = |mode, table: fn(&PortStats) -> &[synward_bridge::Counter]| {
+                let labels = [("port", port), ("reason", reason.name()), ("mode", mode)];
+                let count =
+                    |stats: &Stats| stats.ports.get(place).map_or(0, |port| at(table(port), reason.index()));
+                Sample::new(labels, view.sum(count))
+            };
+            [sample("enforce", |port| &port.drops), sample("monitor", |port| &port.would_drops)]
+        })
+    })
 }
 
 /// What the lists did.

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::accept::accept;
 use super::bans;
 use super::reloads::Asker;
-use super::view::{PORTS, View, WorkerView, at};
+use super::view::{PORTS, View, WorkerView};
 use crate::harden::Part;
 use crate::status::{
     Answer, DropStatus, HardeningStatus, ListStatus, PortStatus, QueueStatus, ReloadStatus, Request, Status,
@@ -252,7 +252,7 @@ fn port(view: &View, place: usize) -> Option<PortStatus> {
 fn drops(view: &View, reason: Reason) -> DropStatus {
     DropStatus {
         reason: reason.name().to_owned(),
-        dropped: view.sum(|stats| at(&stats.drops, reason.index())),
-        would_drop: view.sum(|stats| at(&stats.would_drops, reason.index())),
+        dropped: view.sum(|stats| stats.dropped(reason)),
+        would_drop: view.sum(|stats| stats.would_have_dropped(reason)),
     }
 }

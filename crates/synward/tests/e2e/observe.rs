@@ -84,6 +84,8 @@ fn the_reference_names_every_metric_with_its_labels_and_no_other() {
             metrics.get("synward_drops_total", &[("reason", reason), ("mode", mode)]);
         }
     }
+    let blocked = |port| metrics.get("synward_drops_total", &[("port", port), ("reason", "block_list")]);
+    assert_eq!((blocked("outside"), blocked("inside")), (2, 0));
     wire.stop();
 }
 

@@ -42,13 +42,15 @@ impl Metrics {
         self.all(name, labels).map(|sample| sample.value as u64).sum()
     }
 
-    /// What each reason dropped, or would have, by reason and mode; without the zeros.
+    /// What each reason dropped, or would have, by reason and mode, at both ports; without the zeros.
     pub(crate) fn drops(&self) -> BTreeMap<(String, String), u64> {
         let label = |sample: &Sample, name: &str| sample.labels.get(name).unwrap().clone();
-        self.all("synward_drops_total", &[])
-            .filter(|sample| sample.value > 0.0)
-            .map(|sample| ((label(sample, "reason"), label(sample, "mode")), sample.value as u64))
-            .collect()
+        let mut drops = BTreeMap::new();
+        for sample in self.all("synward_drops_total", &[]).filter(|sample| sample.value > 0.0) {
+            *drops.entry((label(sample, "reason"), label(sample, "mode"))).or_default() +=
+                sample.value as u64;
+        }
+        drops
     }
 }
 

@@ -76,13 +76,24 @@ impl Program {
     /// Waits for its end, and answers how it ended and all that it logged.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let log = Arc::clone(&self.log);
-        let explain = || log.lock().unwrap().clone();
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let explain = || format!("{}{}", log.lock().unwrap(), places(&tasks));
         let status = eventually("the end of the program", || self.child.try_wait().unwrap(), explain);
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
         (status, self.log())
     }
+}
+
+/// Where the threads of a folder of /proc stand: the name, state and place in the kernel of each.
+fn places(tasks: &str) -> String {
+    let of = |task: &Path, file| fs::read_to_string(task.join(file)).unwrap_or_default();
+    let place = |task: fs::DirEntry| {
+        let (stat, place) = (of(&task.path(), "stat"), of(&task.path(), "wchan"));
+        format!("{}: {place}\n", stat.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+    };
+    fs::read_dir(tasks).into_iter().flatten().flatten().map(place).collect()
 }
 
 impl Drop for Program {
