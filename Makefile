@@ -98,9 +98,10 @@ test-deploy: ## the files of deploy/, held against systemd, promtool and the cod
 	cargo build --locked --package synward
 	scripts/check-deploy $(target)/debug/synward
 
+# The feature lets the workers keep buffers from the ports.
 test-operations: ## a real Prometheus watches Synward on the demo's wire: every query, every alert by its fault (root; 5 minutes)
 	scripts/setup operations
-	cargo build --locked --package synward
+	cargo build --locked --package synward --features fault-injection
 	scripts/operations $(target)/debug/synward
 
 test-operations-short: ## the same with two of the alerts

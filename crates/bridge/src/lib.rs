@@ -42,4 +42,6 @@ pub use publish::{InForce, Ledger, Publisher, Subscription};
 pub use stats::{Buffers, PortStats, Stats};
 pub use synward_policy::BATCH;
 pub use tally::{ListTotals, Tally};
+#[cfg(feature = "fault-injection")]
+pub use worker::Faults;
 pub use worker::{Desk, Worker};

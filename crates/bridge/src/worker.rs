@@ -53,9 +53,28 @@ pub struct Desk {
     pub stale_after: Duration,
     /// What it does while no frame comes.
     pub wait: Wait,
-    /// Set by a test to have the next turn panic.
+    /// What a test asks for.
     #[cfg(feature = "fault-injection")]
-    pub fault: Arc<AtomicBool>,
+    pub faults: Arc<Faults>,
+}
+
+/// Faults of a worker that a test asks for.
+#[cfg(feature = "fault-injection")]
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// The next turn panics.
+    pub panic: AtomicBool,
+    /// While it is set, the ports get no buffers to receive into.
+    pub starve: AtomicBool,
+}
+
+impl Desk {
+    fn is_starved(&self) -> bool {
+        #[cfg(feature = "fault-injection")]
+        return self.faults.starve.load(Ordering::Relaxed);
+        #[cfg(not(feature = "fault-injection"))]
+        false
+    }
 }
 
 /// One thread's work: it owns its queue of both ports, their buffers and its counters, and shares nothing.
@@ -111,7 +130,7 @@ impl<P: Port> Worker<P> {
     /// A turn with all that belongs around it.
     fn turn_in_time(&mut self) -> usize {
         #[cfg(feature = "fault-injection")]
-        assert!(!self.desk.fault.swap(false, Ordering::Relaxed), "a fault was asked for");
+        assert!(!self.desk.faults.panic.swap(false, Ordering::Relaxed), "a fault was asked for");
         let began = Instant::now();
         let moved = self.turn(began);
         self.account(began, moved);
@@ -122,6 +141,7 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, began: Instant) -> usize {
         self.beat();
         let Self { outside, inside, pool, received, verdicts, leaving, desk, last_beat, .. } = self;
+        let is_starved = desk.is_starved();
         let Desk { queue, rules, stats, events, stale_after, .. } = desk;
         let Some(InForce { snapshot, tally }) = rules.load() else { return 0 };
         stats.generation.set(snapshot.generation);
@@ -129,8 +149,19 @@ impl<P: Port> Worker<P> {
             |direction| Occasion { at: began, queue: *queue, direction, generation: snapshot.generation };
         let now = snapshot.bans.moment(began);
         let deadline = last_beat.saturating_add(*stale_after);
-        let mut way =
-            Way { snapshot, now, deadline, tally, stats, events, pool, received, verdicts, leaving };
+        let mut way = Way {
+            snapshot,
+            now,
+            deadline,
+            is_starved,
+            tally,
+            stats,
+            events,
+            pool,
+            received,
+            verdicts,
+            leaving,
+        };
         way.relay(occasion(Direction::In), outside, inside)
             + way.relay(occasion(Direction::Out), inside, outside)
     }
@@ -227,6 +258,8 @@ struct Way<'a, P: Port> {
     now: Moment,
     /// When the fallback takes over, by the clock of the ports: the frames of this turn are late then.
     deadline: Duration,
+    /// Whether a test keeps buffers from the ports.
+    is_starved: bool,
     tally: &'a Tally,
     stats: &'a Stats,
     events: &'a EventSender,
@@ -240,7 +273,9 @@ impl<P: Port> Way<'_, P> {
     /// Takes a batch from one port and hands what may pass to the other. Answers how many frames were received.
     fn relay(&mut self, occasion: Occasion, from: &mut P, to: &mut P) -> usize {
         to.reclaim(self.pool);
-        from.refill(self.pool);
+        if !self.is_starved {
+            from.refill(self.pool);
+        }
         from.receive(self.received, BATCH);
         if self.received.is_empty() {
             // The port may have tried again what it had.

@@ -130,7 +130,7 @@ impl Crew {
             stale_after: self.stale_after,
             wait: self.wait,
             #[cfg(feature = "fault-injection")]
-            fault: Arc::clone(&view.fault),
+            faults: Arc::clone(&view.faults),
         };
         let mut worker = Worker::new(desk, outside, inside, umem);
         let stop = Arc::clone(&self.stop);

@@ -38,6 +38,12 @@ pub(crate) enum Request {
     Panic {
         queue: u32,
     },
+    /// Keeps buffers from the ports of a queue, or no longer.
+    #[cfg(feature = "fault-injection")]
+    Starve {
+        queue: u32,
+        starve: bool,
+    },
 }
 
 /// The answer to it.

@@ -3,11 +3,15 @@
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(feature = "fault-injection")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
+#[cfg(feature = "fault-injection")]
+use synward_bridge::Faults;
 use synward_policy::{ListId, Mode, Reason};
 use synward_xsk::{QueueMonitor, ShimCounts};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -131,7 +135,9 @@ async fn answer(request: &str, peer: &UCred, desk: &Desk) -> Answer {
         Ok(Request::Ban { address, seconds }) => bans::ban(view, address, seconds),
         Ok(Request::Unban { address }) => bans::unban(view, address),
         #[cfg(feature = "fault-injection")]
-        Ok(Request::Panic { queue }) => panic_worker(view, queue),
+        Ok(Request::Panic { queue }) => have(view, queue, |faults| &faults.panic, true),
+        #[cfg(feature = "fault-injection")]
+        Ok(Request::Starve { queue, starve }) => have(view, queue, |faults| &faults.starve, starve),
         Ok(Request::Bans) => Answer::Bans(bans::list(view)),
         Err(error) => Answer::Error(format!("the request cannot be understood: {error}")),
     }
@@ -163,12 +169,12 @@ fn is_member(process: i32, group: u32) -> bool {
     groups.split_whitespace().any(|member| member.parse() == Ok(group))
 }
 
-/// Has the worker of a queue panic.
+/// Has a fault in the worker of a queue, or an end of it.
 #[cfg(feature = "fault-injection")]
-fn panic_worker(view: &View, queue: u32) -> Answer {
+fn have(view: &View, queue: u32, fault: fn(&Faults) -> &AtomicBool, on: bool) -> Answer {
     match view.workers.iter().find(|worker| worker.queue == queue) {
         Some(worker) => {
-            worker.fault.store(true, Ordering::Relaxed);
+            fault(&worker.faults).store(on, Ordering::Relaxed);
             Answer::Status(status(view))
         }
         None => Answer::Error(format!("there is no worker of queue {queue}")),

@@ -69,9 +69,9 @@ pub(crate) struct WorkerView {
     pub(crate) stats: Arc<Stats>,
     /// How often the worker was replaced, for it had panicked.
     pub(crate) replacements: AtomicU64,
-    /// Set to have the worker panic.
+    /// What tests ask of the worker.
     #[cfg(feature = "fault-injection")]
-    pub(crate) fault: Arc<AtomicBool>,
+    pub(crate) faults: Arc<synward_bridge::Faults>,
     times: Mutex<LoopTimes>,
 }
 
@@ -267,7 +267,7 @@ impl WorkerView {
             stats: Arc::default(),
             replacements: AtomicU64::new(0),
             #[cfg(feature = "fault-injection")]
-            fault: Arc::default(),
+            faults: Arc::default(),
             times: Mutex::new(times),
         })
     }
