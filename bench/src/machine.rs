@@ -25,13 +25,15 @@ pub struct Machine {
     pub kernel: String,
     /// The version of the compiler.
     pub rustc: String,
+    /// The commit of this program, with a + where its files differ from it.
+    pub commit: String,
 }
 
 impl Machine {
     /// Looks at this one.
     ///
     /// # Errors
-    /// When /proc does not tell, or there is no compiler.
+    /// When /proc does not tell, or there is no compiler or no git.
     pub fn look(date: &str, command: &str) -> io::Result<Self> {
         Ok(Self {
             date: date.into(),
@@ -40,7 +42,8 @@ impl Machine {
             cores: thread::available_parallelism()?.get(),
             memory: kibibytes("/proc/meminfo", "MemTotal:")?.div_ceil(1 << 20),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().into(),
-            rustc: rustc()?,
+            rustc: said("rustc", &["--version"])?,
+            commit: said("git", &["describe", "--always", "--exclude=*", "--dirty=+"])?,
         })
     }
 }
@@ -52,7 +55,8 @@ fn processor() -> io::Result<String> {
     Ok(name.map_or(std::env::consts::ARCH, |(_, name)| name).into())
 }
 
-fn rustc() -> io::Result<String> {
-    let output = Command::new("rustc").arg("--version").output()?;
+/// What a program prints.
+fn said(program: &str, words: &[&str]) -> io::Result<String> {
+    let output = Command::new(program).args(words).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().into())
 }

@@ -47,9 +47,9 @@ pub(crate) fn markdown(machine: &Machine, rows: &[Row], figures: &[Figure], plot
 }
 
 fn header(machine: &Machine) -> String {
-    let Machine { date, command, processor, cores, memory, kernel, rustc } = machine;
+    let Machine { date, command, processor, cores, memory, kernel, rustc, commit } = machine;
     format!(
-        "# Benchmarks of {date}\n\n`{command}` on {processor}, {cores} cores, {memory} GiB, Linux {kernel}, {rustc}. Look-ups: the median \
+        "# Benchmarks of {date}\n\n`{command}` on {processor}, {cores} cores, {memory} GiB, Linux {kernel}, {rustc}, commit {commit}. Look-ups: the median \
          of passes over a million addresses, all structures in turn. Compare figures of this page only with each other.\n"
     )
 }

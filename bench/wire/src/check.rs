@@ -49,7 +49,8 @@ pub(crate) fn equal_contenders_come_out_equal(traffic: &Traffic) -> Result<()> {
         least <= other_most && other_least <= most,
         "the same program twice: {least:.0} to {most:.0} and {other_least:.0} to {other_most:.0} frames/s"
     );
-    println!("the same program twice: {:.2} x", one.ratio(other));
+    let [least, median, most] = one.ratios(other);
+    println!("the same program twice: {median:.2} x [{least:.2}-{most:.2}]");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Latency {
     pub(crate) contender: String,
     /// What the rate is: a share of that without loss, or a fixed one.
     pub(crate) load: String,
-    /// Frames a second.
+    /// Frames a second, as they left.
     pub(crate) rate: u64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -58,7 +58,7 @@ pub(crate) fn latency(
     Ok(Latency {
         contender: entrant.name.clone(),
         load: load.to_owned(),
-        rate,
+        rate: counts.offered.map_or(rate, |offered| offered.round() as u64),
         p50: at(0.5),
         p99: at(0.99),
         p999: at(0.999),

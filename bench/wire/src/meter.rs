@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use libbpf_rs::ProgramInput;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::bed::{Bed, Host, cores};
 use crate::interrupt;
@@ -63,25 +64,15 @@ pub(crate) struct Counts {
     pub(crate) tallies: Vec<Tally>,
     /// Frames that arrived and were none of the run.
     pub(crate) foreign: u64,
-    /// The longest that nothing arrived, between the first arrival and the last slice of time in which the generator still sent.
+    /// The longest that nothing arrived, between the first arrival and the end of the generator.
     pub(crate) longest_silence: Duration,
+    /// Frames a second that left, where they were sent by the clock: fewer than asked for, if the generator is too slow.
+    pub(crate) offered: Option<f64>,
 }
 
 impl Counts {
-    fn sum(&self, number: impl Fn(&Tally) -> u64) -> u64 {
-        self.tallies.iter().map(number).sum()
-    }
-
-    pub(crate) fn sent(&self) -> u64 {
-        self.sum(|tally| tally.sent)
-    }
-
-    pub(crate) fn arrived(&self) -> u64 {
-        self.sum(|tally| tally.arrived)
-    }
-
     pub(crate) fn echoed(&self) -> u64 {
-        self.sum(|tally| tally.echoed)
+        self.tallies.iter().map(|tally| tally.echoed).sum()
     }
 }
 
@@ -115,7 +106,7 @@ impl Pace {
 
     /// Frames that leave together: as few as the generator can part at this rate, for it has to fill a batch of the kernel's each time.
     fn together(self) -> u64 {
-        if self.rate == 0 { BATCH } else { (self.rate / 250_000 + 1).next_power_of_two().min(BATCH) }
+        if self.rate == 0 { BATCH } else { (self.rate / 100_001 + 1).next_power_of_two().min(BATCH) }
     }
 }
 
@@ -152,19 +143,22 @@ impl Meter {
         let order = Order { device, shots: workload.shots.len(), rate: 0, burst: 0, limit: u64::MAX };
         self.kernel.set("orders", 0, &order.record()?)?;
         let calls = (FASTEST * (WARM_UP + time + SETTLE).as_secs_f64()) as u64;
-        let flow = thread::scope(|scope| {
+        let (flow, ended) = thread::scope(|scope| {
             let kernel = &self.kernel;
             let sending = scope.spawn(move || generate(kernel, &bed.source, workload, calls));
             let seen = self.observe(workload, time, &mut taken);
             let is_early = sending.is_finished();
             let stopped = self.kernel.set("orders", 0, &Order { limit: 0, ..order }.record()?);
+            // The calls that are left send nothing.
+            let ended = monotonic();
             sending.join().map_err(|_| anyhow!("the generator panicked"))??;
             stopped?;
             ensure!(!is_early, "the generator came to its end too early");
-            seen
+            Ok::<_, anyhow::Error>((seen?, ended?))
         })?;
         thread::sleep(SETTLE);
-        Ok(Flow { counts: self.counts(workload)?, ..flow })
+        let counts = Counts { longest_silence: self.longest_silence(ended)?, ..self.counts(workload)? };
+        Ok(Flow { counts, ..flow })
     }
 
     fn observe(
@@ -203,7 +197,7 @@ impl Meter {
         self.kernel.set("orders", 0, &order.record()?)?;
         generate(&self.kernel, &bed.source, workload, pace.frames.div_ceil(burst) * BATCH)?;
         interrupt::sleep(SETTLE)?;
-        self.counts(workload)
+        Ok(Counts { offered: self.offered()?, ..self.counts(workload)? })
     }
 
     /// How long each numbered frame of the last run was under way, in ns, those left out that did not arrive.
@@ -255,21 +249,37 @@ impl Meter {
     fn counts(&self, workload: &Workload) -> Result<Counts> {
         let run = self.kernel.get("runs", 0)?;
         let foreign = crate::kernel::words(&run).nth(2).unwrap_or_default();
-        Ok(Counts { tallies: self.tallies(workload)?, foreign, longest_silence: self.longest_silence()? })
+        Ok(Counts { tallies: self.tallies(workload)?, foreign, ..Counts::default() })
     }
 
-    /// The longest run of slices in which nothing arrived, between the first and the last in which something did.
-    fn longest_silence(&self) -> Result<Duration> {
+    /// Frames a second that the generator has sent by the clock; nothing, where that was all at once.
+    fn offered(&self) -> Result<Option<f64>> {
+        let order = self.kernel.get("orders", 0)?;
+        let words: Vec<u64> = crate::kernel::words(&order).collect();
+        let [.., began, _, last, before] = words[..] else { bail!("an order of another size") };
+        Ok((last > began).then(|| before as f64 * 1e9 / (last - began) as f64))
+    }
+
+    /// The longest that nothing arrived, between the first arrival and the end of the generator, by CLOCK_MONOTONIC in ns.
+    fn longest_silence(&self, ended: u64) -> Result<Duration> {
         let counts = (0..SLICES).map(|slice| self.kernel.sum::<1>("slices", slice).map(|[count]| count));
         let counts = counts.collect::<Result<Vec<_>>>()?;
-        let last = counts.iter().rposition(|count| *count > 0).unwrap_or_default();
-        let silences = counts.split(|count| *count > 0).scan(0, |begin, silence| {
-            *begin += silence.len() + 1;
-            Some((*begin, silence.len()))
-        });
-        let within = silences.filter(|(end, _)| *end <= last + 1).map(|(_, length)| length);
-        Ok(SLICE * u32::try_from(within.max().unwrap_or_default())?)
+        let run = self.kernel.get("runs", 0)?;
+        let began = crate::kernel::words(&run).next().filter(|began| *began > 0).unwrap_or(ended);
+        let slices = ended.saturating_sub(began) / SLICE.as_nanos() as u64;
+        Ok(SLICE * u32::try_from(longest_gap(&counts, usize::try_from(slices)?))?)
     }
+}
+
+/// The longest run of slices without an arrival, among the first so many.
+fn longest_gap(counts: &[u64], slices: usize) -> usize {
+    let counts = counts.get(..slices).unwrap_or(counts);
+    counts.split(|count| *count > 0).map(<[u64]>::len).max().unwrap_or_default()
+}
+
+fn monotonic() -> Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    Ok(u64::try_from(now.tv_sec())? * 1_000_000_000 + u64::try_from(now.tv_nsec())?)
 }
 
 /// What the generator is told (`struct order`).
@@ -286,7 +296,9 @@ impl Order {
     fn record(self) -> Result<Vec<u8>> {
         let shots = u32::try_from(self.shots)?;
         let mut record = [self.device.to_ne_bytes(), shots.to_ne_bytes()].concat();
-        record.extend([self.rate, self.burst, self.limit, 0, 0, 0, 0].map(u64::to_ne_bytes).as_flattened());
+        record.extend(
+            [self.rate, self.burst, self.limit, 0, 0, 0, 0, 0, 0].map(u64::to_ne_bytes).as_flattened(),
+        );
         Ok(record)
     }
 }
@@ -304,4 +316,24 @@ fn generate(kernel: &Kernel, source: &Host, workload: &Workload, calls: u64) -> 
         program.test_run(input).context("the generator failed")?;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_ends_with_an_arrival_or_with_the_generator() {
+        assert_eq!(longest_gap(&[5, 0, 0, 7, 0, 1, 0, 0, 0, 0], 6), 2);
+        assert_eq!(longest_gap(&[5, 0, 0, 7, 0, 0, 0, 0, 0, 0], 8), 4);
+        assert_eq!(longest_gap(&[5, 6], 2), 0);
+        assert_eq!(longest_gap(&[0, 0], 0), 0);
+    }
+
+    #[test]
+    fn few_frames_leave_together_where_the_generator_can_part_them() {
+        let together = |rate| Pace { rate, frames: 1 }.together();
+        assert_eq!([1_000, 100_000, 200_000, 1_750_000, 100_000_000].map(together), [1, 1, 2, 32, 64]);
+        assert_eq!(Pace::burst_of(10).together(), BATCH);
+    }
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::honest::{faults_of_any, lost};
+use crate::honest::{expected, faults_of_any, lost};
 use crate::meter::{Meter, Pace};
 use crate::throughput::Entrant;
 use crate::traffic::Workload;
 
 /// More frames a second than the generator can part by the clock.
 const FASTEST: u64 = 4_000_000;
+
+/// Below this share of a rate, it was not offered.
+const OFFERED: f64 = 0.98;
 
 /// The longest burst that is tried.
 const LONGEST_BURST: u64 = 1 << 16;
@@ -37,6 +40,8 @@ pub(crate) struct Throughput {
     pub(crate) workload: String,
     /// Frames a second.
     pub(crate) rate: u64,
+    /// Whether more was not tried, or could not be offered.
+    pub(crate) limited_by_generator: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -45,6 +50,8 @@ pub(crate) struct Throughput {
 pub(crate) struct Burst {
     pub(crate) contender: String,
     pub(crate) frames: u64,
+    /// Whether longer ones were not tried.
+    pub(crate) limited_by_generator: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -52,7 +59,7 @@ pub(crate) struct Burst {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LossCurve {
     pub(crate) contender: String,
-    /// Frames a second, and the share that was lost.
+    /// Frames a second as they left, and the share that was lost of those that are to be forwarded.
     pub(crate) points: Vec<(u64, f64)>,
     pub(crate) faults: Vec<String>,
 }
@@ -63,35 +70,46 @@ struct Trial<'a> {
     entrant: &'a mut Entrant,
     workload: &'a Workload,
     faults: Vec<String>,
+    /// Whether something failed only because the generator was too slow for it, or because nothing beyond was tried.
+    limited_by_generator: bool,
 }
 
-impl Trial<'_> {
-    /// The share of frames that is lost.
-    fn loss(&mut self, pace: Pace) -> Result<f64> {
-        let Self { meter, entrant, workload, faults } = self;
+impl<'a> Trial<'a> {
+    fn new(meter: &'a mut Meter, entrant: &'a mut Entrant, workload: &'a Workload) -> Self {
+        Self { meter, entrant, workload, faults: Vec::new(), limited_by_generator: false }
+    }
+
+    /// The rate at which frames left, and the share of them that was lost.
+    fn loss(&mut self, pace: Pace) -> Result<(f64, f64)> {
+        let Self { meter, entrant, workload, faults, .. } = self;
         let counts = entrant.at_work(|bed, _| meter.send(bed, workload, pace))?;
         for fault in faults_of_any(entrant.role, &counts) {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
-        if counts.arrived() == 0 {
-            return Ok(1.0);
-        }
-        Ok(lost(entrant.role, &counts) as f64 / counts.sent() as f64)
+        let loss = lost(entrant.role, &counts) as f64 / expected(entrant.role, &counts.tallies).max(1) as f64;
+        Ok((counts.offered.unwrap_or(pace.rate as f64), loss))
     }
 
     fn loses_nothing(&mut self, pace: Pace, tries: u32) -> Result<bool> {
         for _ in 0..tries {
-            if self.loss(pace)? == 0.0 {
+            let (offered, loss) = self.loss(pace)?;
+            let is_offered = offered >= OFFERED * pace.rate as f64;
+            if loss == 0.0 && is_offered {
                 return Ok(true);
             }
+            self.limited_by_generator |= loss == 0.0;
         }
         Ok(false)
     }
 
     /// The largest number up to a limit for which nothing is lost, to so many halvings.
     fn largest(&mut self, limit: u64, search: Search, pace: impl Fn(u64) -> Pace) -> Result<u64> {
+        if self.loses_nothing(pace(limit), search.tries)? {
+            self.limited_by_generator = true;
+            return Ok(limit);
+        }
         let (mut works, mut fails) = (0, limit);
         for _ in 0..search.steps {
             let middle = (works + fails) / 2;
@@ -108,7 +126,7 @@ fn pace(rate: u64, time: Duration) -> Pace {
     Pace { rate, frames: (rate as f64 * time.as_secs_f64()).ceil() as u64 }
 }
 
-/// Looks for the rate without loss, up to one that is known to be too much.
+/// Looks for the rate without loss, up to one that ought to be too much.
 pub(crate) fn throughput(
     meter: &mut Meter,
     entrant: &mut Entrant,
@@ -116,11 +134,12 @@ pub(crate) fn throughput(
     limit: f64,
     search: Search,
 ) -> Result<Throughput> {
-    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
+    let mut trial = Trial::new(meter, entrant, workload);
     let limit = (limit as u64).min(FASTEST);
     let rate = trial.largest(limit, search, |rate| pace(rate, search.trial))?;
-    let Trial { entrant, faults, .. } = trial;
-    Ok(Throughput { contender: entrant.name.clone(), workload: workload.name.clone(), rate, faults })
+    let Trial { entrant, faults, limited_by_generator, .. } = trial;
+    let (contender, workload) = (entrant.name.clone(), workload.name.clone());
+    Ok(Throughput { contender, workload, rate, limited_by_generator, faults })
 }
 
 /// Looks for the longest burst without loss.
@@ -130,11 +149,11 @@ pub(crate) fn burst(
     workload: &Workload,
     search: Search,
 ) -> Result<Burst> {
-    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
+    let mut trial = Trial::new(meter, entrant, workload);
     let search = Search { steps: LONGEST_BURST.ilog2(), ..search };
     let frames = trial.largest(LONGEST_BURST, search, Pace::burst_of)?;
-    let Trial { entrant, faults, .. } = trial;
-    Ok(Burst { contender: entrant.name.clone(), frames, faults })
+    let Trial { entrant, faults, limited_by_generator, .. } = trial;
+    Ok(Burst { contender: entrant.name.clone(), frames, limited_by_generator, faults })
 }
 
 /// Looks at the loss at shares of a rate.
@@ -145,10 +164,11 @@ pub(crate) fn loss_curve(
     full: f64,
     time: Duration,
 ) -> Result<LossCurve> {
-    let mut trial = Trial { meter, entrant, workload, faults: Vec::new() };
-    let rates = LOADS.map(|load| ((full * load as f64 / 100.0) as u64).clamp(1, FASTEST));
-    let points = rates.map(|rate| trial.loss(pace(rate, time)).map(|loss| (rate, loss)));
-    let points = points.into_iter().collect::<Result<_>>()?;
+    let mut trial = Trial::new(meter, entrant, workload);
+    let rates = LOADS.map(|load| ((full * load as f64 / 100.0) as u64).max(1));
+    let points = rates.into_iter().filter(|rate| *rate <= FASTEST).map(|rate| trial.loss(pace(rate, time)));
+    let points =
+        points.map(|seen| seen.map(|(offered, loss)| (offered as u64, loss))).collect::<Result<_>>()?;
     let Trial { entrant, faults, .. } = trial;
     Ok(LossCurve { contender: entrant.name.clone(), points, faults })
 }

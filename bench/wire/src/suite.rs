@@ -277,7 +277,7 @@ impl Suite<'_> {
         for workload in &workloads {
             for entrant in &mut entrants {
                 eprintln!("without loss: {}: {}", workload.name, entrant.name);
-                let limit = 1.2 * entrant.saturate(&mut meter, workload, turn)?.rate;
+                let limit = 1.3 * entrant.saturate(&mut meter, workload, turn)?.rate;
                 let found = throughput(&mut meter, entrant, workload, limit, search)?;
                 self.results.without_loss.push(found);
             }
@@ -301,7 +301,7 @@ impl Suite<'_> {
         let Plan { search, turn, run, .. } = self.plan;
         for entrant in &mut entrants {
             eprintln!("latency: {}", entrant.name);
-            let limit = 1.2 * entrant.saturate(&mut meter, &probes, turn)?.rate;
+            let limit = 1.3 * entrant.saturate(&mut meter, &probes, turn)?.rate;
             let full = throughput(&mut meter, entrant, &probes, limit, search)?.rate;
             let fixed = FIXED_RATES.map(|rate| (format!("{rate} frames/s"), rate));
             let shares = SHARES.map(|share| (format!("{share} %"), (full * share / 100).max(1)));

@@ -16,6 +16,10 @@ pub(crate) struct Target {
     pub(crate) bound: Bound,
     /// None where one of the two is missing, or void.
     pub(crate) reached: Option<f64>,
+    /// Least and most of a ratio of rates, round by round.
+    pub(crate) spread: Option<(f64, f64)>,
+    /// Whether both took all that the generator sent: which one is faster was not seen.
+    pub(crate) limited_by_generator: bool,
 }
 
 /// Between what and what a figure must lie.
@@ -48,11 +52,19 @@ pub(crate) fn targets(suite: &Suite<'_>) -> Vec<Target> {
     let listed = "flood from listed addresses";
     // It is the faster one of the two: what looks at the ring all the time slows down who writes it.
     let null = name(&Null(Wait::Adaptive));
-    let ratio = |workload: &str, contender: &str, other: &str, bound: f64| Target {
-        case: format!("{workload}: {contender}"),
-        against: other.to_owned(),
-        bound: Bound::Least(bound),
-        reached: suite.ratio(workload, contender, other),
+    let ratio = |workload: &str, contender: &str, other: &str, bound: f64| {
+        let rows = suite.results.row(workload, contender).zip(suite.results.row(workload, other));
+        let rows = rows.filter(|(row, other)| row.faults().is_empty() && other.faults().is_empty());
+        let ratios = rows.map(|(row, other)| row.ratios(other));
+        Target {
+            case: format!("{workload}: {contender}"),
+            against: other.to_owned(),
+            bound: Bound::Least(bound),
+            reached: ratios.map(|[_, median, _]| median),
+            spread: ratios.map(|[least, _, most]| (least, most)),
+            limited_by_generator: rows
+                .is_some_and(|(row, other)| row.limited_by_generator() && other.limited_by_generator()),
+        }
     };
     let mut targets = vec![
         ratio(shortest, &all, &no_rules, 0.95),
@@ -87,6 +99,8 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
         against: against.into(),
         bound,
         reached,
+        spread: None,
+        limited_by_generator: false,
     };
     let mut targets: Vec<_> = bridges
         .iter()
@@ -104,12 +118,4 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
         target(format!("added latency at {slow}, p99: {adaptive}"), &wire, Bound::Microseconds(500.0), p99),
     ]);
     targets
-}
-
-impl Suite<'_> {
-    /// How many times as fast as another a contender is; nothing where one of them is missing or void.
-    fn ratio(&self, workload: &str, contender: &str, other: &str) -> Option<f64> {
-        let (row, other) = (self.results.row(workload, contender)?, self.results.row(workload, other)?);
-        (row.faults().is_empty() && other.faults().is_empty()).then(|| row.ratio(other))
-    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bed::{Bed, Receiver};
 use crate::contender::{Contender, Role, Running};
-use crate::honest::faults;
+use crate::honest::{expected, faults};
 use crate::interrupt;
 use crate::meter::{Flow, Meter, Pace};
 use crate::traffic::{Block, Rules, Workload};
@@ -35,6 +35,8 @@ pub(crate) struct Turn {
     pub(crate) rate: f64,
     /// Time of the contender's core for each frame that it took, in ns. A contender that spins uses all there is.
     pub(crate) nanoseconds: f64,
+    /// The share that was lost of the frames that are to be forwarded; of who drops all, of those that were sent.
+    pub(crate) loss: f64,
     /// Whether there was nothing more to take: a faster generator might show a higher rate.
     pub(crate) limited_by_generator: bool,
     /// Why the turn does not count.
@@ -63,10 +65,15 @@ impl Row {
         spread(self.turns.iter().map(of).collect())
     }
 
-    /// The median of the ratios to another row, turn by turn: both were measured one shortly after the other.
-    pub(crate) fn ratio(&self, to: &Self) -> f64 {
+    /// Least, median and most of the ratios to another row, of the turns of the same round.
+    pub(crate) fn ratios(&self, to: &Self) -> [f64; 3] {
         let ratios = self.turns.iter().zip(&to.turns).map(|(turn, other)| turn.rate / other.rate);
-        spread(ratios.collect())[1]
+        spread(ratios.collect())
+    }
+
+    /// Whether the generator could not send more than it took, in half of its turns or more.
+    pub(crate) fn limited_by_generator(&self) -> bool {
+        2 * self.turns.iter().filter(|turn| turn.limited_by_generator).count() >= self.turns.len()
     }
 }
 
@@ -124,8 +131,14 @@ impl Entrant {
         workload: &Workload,
         time: Duration,
     ) -> Result<Turn> {
-        let flow = self.at_work(|bed, running| meter.saturate(bed, workload, time, || running.taken()))?;
-        Ok(turn(self.role, &flow))
+        let time = time.max(self.running.least_turn());
+        let (flow, fault) = self.at_work(|bed, running| {
+            let flow = meter.saturate(bed, workload, time, || running.taken())?;
+            Ok((flow, running.fault()?))
+        })?;
+        let mut turn = turn(self.role, &flow);
+        turn.faults.extend(fault);
+        Ok(turn)
     }
 }
 
@@ -138,15 +151,21 @@ fn turn(role: Role, flow: &Flow) -> Turn {
     // A flood has no frames but blocked ones.
     let is_flood = !flow.window.iter().any(|tally| tally.block == Block::No);
     let counted = if role == Role::DropsAll || is_flood { taken } else { passed };
+    let (wanted, got) = if role == Role::DropsAll || is_flood {
+        (sent, taken)
+    } else {
+        (expected(role, &flow.window), arrived)
+    };
     Turn {
         rate: counted as f64 / flow.time.as_secs_f64(),
         nanoseconds: flow.busy.as_nanos() as f64 / taken.max(1) as f64,
+        loss: (1.0 - got as f64 / wanted.max(1) as f64).max(0.0),
         limited_by_generator: taken as f64 > ALL * sent as f64,
         faults: faults(role, flow),
     }
 }
 
-/// Has all take turns, so often, with so much time each.
+/// Has all take turns, so often, with so much time each; each round begins with another one, so that nobody always comes behind the same.
 pub(crate) fn race(
     meter: &mut Meter,
     entrants: &mut [Entrant],
@@ -163,7 +182,10 @@ pub(crate) fn race(
     let mut rows: Vec<Row> = entrants.iter().map(row).collect();
     for round in 1..=rounds {
         eprintln!("{}: round {round} of {rounds}", workload.name);
-        for (entrant, row) in entrants.iter_mut().zip(&mut rows) {
+        let mut pairs: Vec<_> = entrants.iter_mut().zip(&mut rows).collect();
+        let first = (round as usize * pairs.len() / rounds as usize) % pairs.len().max(1);
+        pairs.rotate_left(first);
+        for (entrant, row) in pairs {
             row.turns.push(entrant.saturate(meter, workload, time)?);
         }
     }

@@ -15,7 +15,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-// All of these are the same in kernel.rs.
+// These are the same in meter.rs and in traffic/.
 
 // What every frame begins with, padded.
 #define HEAD 128
@@ -75,6 +75,8 @@ struct order {
 	__u64 began;
 	__u32 place;
 	__u32 reserved;
+	__u64 last;	// when the last frames began to leave
+	__u64 before;	// how many had left by then
 };
 
 struct {
@@ -161,6 +163,8 @@ static __always_inline bool takes_off(struct order *order)
 	if (position == BATCH - order->burst) {
 		due = order->began + order->sent * NSEC_PER_SEC / order->rate;
 		bpf_loop(1 << 23, is_due, &due, 0);
+		order->last = bpf_ktime_get_ns();
+		order->before = order->sent;
 	}
 	return true;
 }

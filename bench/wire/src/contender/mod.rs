@@ -10,6 +10,8 @@ mod synward;
 mod testpmd;
 mod xdp;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -86,6 +88,16 @@ pub(crate) trait Contender {
 pub(crate) trait Running {
     /// How many frames it has taken since its start, where that can be told.
     fn taken(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// How long a turn of it takes at least.
+    fn least_turn(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// What it did not do in this turn, though it says it does.
+    fn fault(&mut self) -> Result<Option<String>> {
         Ok(None)
     }
 

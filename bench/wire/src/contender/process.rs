@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ impl Process {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", bed.wire.name()]).args(words);
         command.stdin(Stdio::piped()).stdout(output).stderr(file);
+        // A signal from the terminal is for the harness: it ends them itself.
+        command.process_group(0);
         let mut child = command.spawn().with_context(|| format!("cannot start {words:?}"))?;
         let input = child.stdin.take().context("no standard input")?;
         let answers = child.stdout.take().map(BufReader::new);

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -21,8 +22,15 @@ use crate::traffic::{Rules, short};
 /// Where its metrics are.
 const LISTEN: &str = "127.0.0.1:9469";
 
-/// How often its rules are swapped, where they are.
+/// How often its rules are swapped, where they are, and how long after it goes on for the first time: within a turn.
 const SWAP: Duration = Duration::from_secs(1);
+const FIRST_SWAP: Duration = Duration::from_millis(300);
+
+/// A turn in which some swaps are.
+const TURN_OF_SWAPS: Duration = Duration::from_secs(3);
+
+/// The file of its list of prefixes.
+const PREFIXES: &str = "prefixes.txt";
 
 /// What its workers do while no frame comes: its setting `wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,8 +97,10 @@ impl Contender for Synward {
         let config = config.to_str().context("the temporary folder has a name that is no text")?;
         let mut process = Process::start(bed, &[&self.program, "run", "-c", config])?;
         process.wait_for("forwarding")?;
-        let swaps = (self.load == Load::Swapped).then(|| Swaps::start(process.pid()));
-        Ok(Box::new(AtWork { wire: bed.wire.name().to_owned(), process, swaps: swaps.transpose()? }))
+        let prefixes = bed.folder().join(PREFIXES);
+        let swaps = (self.load == Load::Swapped).then(|| Swaps::start(process.pid(), prefixes));
+        let wire = bed.wire.name().to_owned();
+        Ok(Box::new(AtWork { wire, process, swaps: swaps.transpose()?, reloads: 0 }))
     }
 }
 
@@ -103,7 +113,7 @@ impl Synward {
              [control]\nlisten = \"{LISTEN}\"\nsocket = \"control.sock\"\n"
         );
         if self.load != Load::NoRules {
-            fs::write(bed.folder().join("prefixes.txt"), rules.prefix_list(rules.count()))?;
+            fs::write(bed.folder().join(PREFIXES), rules.prefix_list(rules.count()))?;
             fs::write(bed.folder().join("signatures.txt"), rules.signatures.join("\n"))?;
             config += &list("prefixes", "ip");
             config += &list("signatures", "fingerprint");
@@ -122,15 +132,36 @@ struct AtWork {
     swaps: Option<Swaps>,
     process: Process,
     wire: String,
+    /// Successful ones up to the turn before.
+    reloads: u64,
+}
+
+impl AtWork {
+    /// The sum of its metrics whose names and labels begin so.
+    fn metric(&self, prefix: &str) -> Result<u64> {
+        let page = enter(&self.wire, metrics)?;
+        let lines = page.lines().filter_map(|line| line.strip_prefix(prefix));
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(counts.sum::<f64>() as u64)
+    }
 }
 
 impl Running for AtWork {
     fn taken(&mut self) -> Result<Option<u64>> {
-        let page = enter(&self.wire, metrics)?;
-        let lines =
-            page.lines().filter_map(|line| line.strip_prefix("synward_rx_frames_total{port=\"outside\""));
-        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        Ok(Some(counts.sum::<f64>() as u64))
+        self.metric("synward_rx_frames_total{port=\"outside\"").map(Some)
+    }
+
+    fn least_turn(&self) -> Duration {
+        if self.swaps.is_some() { TURN_OF_SWAPS } else { Duration::ZERO }
+    }
+
+    fn fault(&mut self) -> Result<Option<String>> {
+        if self.swaps.is_none() {
+            return Ok(None);
+        }
+        let reloads = self.metric("synward_reloads_total{result=\"success\"}")?;
+        let before = std::mem::replace(&mut self.reloads, reloads);
+        Ok((self.reloads < before + 2).then(|| format!("swapped its rules {} times", self.reloads - before)))
     }
 
     fn pause(&mut self) -> Result<()> {
@@ -154,7 +185,7 @@ fn metrics() -> Result<String> {
     Ok(answer)
 }
 
-/// Has a process read its rules anew, again and again, while it is at work.
+/// Has a process read its prefixes anew, again and again, while it is at work: their file looks changed each time.
 struct Swaps {
     at_work: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
@@ -162,20 +193,29 @@ struct Swaps {
 }
 
 impl Swaps {
-    fn start(pid: Pid) -> Result<Self> {
+    fn start(pid: Pid, prefixes: PathBuf) -> Result<Self> {
         let (at_work, ended) = (Arc::new(AtomicBool::new(true)), Arc::<AtomicBool>::default());
         let (works, ends) = (Arc::clone(&at_work), Arc::clone(&ended));
         let work = move || {
+            let mut due = None;
             while !ends.load(Ordering::Relaxed) {
-                if works.load(Ordering::Relaxed) {
-                    let _ = kill(pid, Signal::SIGHUP);
+                let now = Instant::now();
+                due = works.load(Ordering::Relaxed).then(|| due.unwrap_or(now + FIRST_SWAP));
+                if due.is_some_and(|at| at <= now) {
+                    // What fails shows: too few swaps are counted.
+                    let _ = touch(&prefixes).and_then(|()| Ok(kill(pid, Signal::SIGHUP)?));
+                    due = Some(now + SWAP);
                 }
-                thread::sleep(SWAP);
+                thread::sleep(Duration::from_millis(10));
             }
         };
         let thread = Some(thread::Builder::new().name("swaps".into()).spawn(work)?);
         Ok(Self { at_work, ended, thread })
     }
+}
+
+fn touch(file: &Path) -> Result<()> {
+    Ok(fs::File::options().append(true).open(file)?.set_modified(SystemTime::now())?)
 }
 
 impl Drop for Swaps {

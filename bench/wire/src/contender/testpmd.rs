@@ -1,5 +1,8 @@
 //! DPDK's testpmd, which forwards whatever comes from one port to the other.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 
 use super::process::Process;
@@ -87,8 +90,34 @@ impl Contender for Testpmd {
             "--txd=2048",
             "--no-mlockall",
         ];
+        let folder = Folder(Path::new("/run/dpdk").join(bed.wire.name()));
         let mut process = Process::start(bed, &words)?;
         process.wait_for("Press enter to exit")?;
-        Ok(Box::new(process))
+        Ok(Box::new(AtWork { process, _folder: folder }))
+    }
+}
+
+/// Where DPDK keeps what its processes share; it leaves it behind when it is killed.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct AtWork {
+    // Before its folder: it writes there.
+    process: Process,
+    _folder: Folder,
+}
+
+impl Running for AtWork {
+    fn pause(&mut self) -> Result<()> {
+        self.process.pause()
+    }
+
+    fn resume(&mut self) -> Result<()> {
+        self.process.resume()
     }
 }

@@ -10,7 +10,7 @@ use crate::traffic::Rules;
 /// One of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Xdp {
-    name: &'static str,
+    pub(crate) name: &'static str,
     program: &'static str,
     role: Role,
 }

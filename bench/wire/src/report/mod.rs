@@ -30,7 +30,7 @@ pub(crate) fn write(suite: &Suite<'_>, machine: &Machine, folder: &Path) -> Resu
     let stem = format!("{}-wire", machine.date);
     let (targets, results) = (targets(suite), &suite.results);
     let file = |end: &str| folder.join(format!("{stem}{end}"));
-    let plots = plot::all(results, &stem, folder)?;
+    let plots = plot::all(results, suite.driver_mode(), &stem, folder)?;
     let driver_mode = suite.driver_mode();
     let report = Report { machine, driver_mode, targets: &targets, results };
     fs::write(file(".json"), serde_json::to_string_pretty(&report)? + "\n")?;

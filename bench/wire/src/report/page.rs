@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use synward_bench::machine::Machine;
 
 use crate::bed::Receiver;
+use crate::contender::Xdp;
 use crate::latency::Latency;
 use crate::rfc2544::LOADS;
 use crate::suite::{Absent, Results};
@@ -19,15 +20,16 @@ pub(crate) fn page(
     results: &Results,
     plots: &[String],
 ) -> String {
-    let Machine { date, command, processor, cores, memory, kernel, rustc } = machine;
+    let Machine { date, command, processor, cores, memory, kernel, rustc, commit } = machine;
     let plots = plots.iter().fold(String::new(), |text, plot| text + &format!("![]({plot})\n\n"));
     format!(
         "# Throughput and latency beside the peers, {date}\n\n\
-         `{command}` on {processor}, {cores} cores, {memory} GiB, Linux {kernel}, {rustc}, driver mode: **{driver_mode}**.\n\n\
+         `{command}` on {processor}, {cores} cores, {memory} GiB, Linux {kernel}, {rustc}, commit {commit}, driver mode: **{driver_mode}**.\n\n\
          Figures of one run are compared with one another, never with those of another \
          machine or another day. [bench/README.md](../README.md) tells how to read and repeat them.\n\n\
-         {plots}## Targets\n\n{}\n## Throughput\n\n{}\n{}## Without loss\n\n{}\n{}\n{}\n## Latency\n\n{}",
+         {plots}## Targets\n\n{}\n{}## Throughput\n\n{}\n{}## Without loss\n\n{}\n{}\n{}\n## Latency\n\n{}",
         targets_table(targets),
+        control(results),
         throughput_table(results),
         absent(results),
         without_loss(results),
@@ -40,29 +42,44 @@ pub(crate) fn page(
 /// What was to be reached.
 pub(crate) fn targets_table(targets: &[Target]) -> String {
     let mut table = "| case | against | must reach | reached | |\n|---|---|---|---|---|\n".to_owned();
-    for Target { case, against, bound, reached } in targets {
+    for target in targets {
+        let Target { case, against, bound, reached, spread, limited_by_generator } = target;
         let (bound_text, unit) = match bound {
             Bound::Least(bound) => (format!("at least {bound} x"), "x"),
             Bound::Most(bound) => (format!("at most {bound} x"), "x"),
             Bound::Microseconds(bound) => (format!("at most {bound} µs"), "µs"),
         };
-        let target =
-            Target { case: case.clone(), against: against.clone(), bound: *bound, reached: *reached };
         let met = match target.is_met() {
+            Some(true) if *limited_by_generator => "met, as far as the generator sends",
             Some(true) => "met",
             Some(false) => "**missed**",
-            None => "not measured",
+            None => "absent, or void",
         };
-        let reached = reached.map_or_else(|| "-".to_owned(), |reached| format!("{reached:.2} {unit}"));
+        let spread = spread.map_or_else(String::new, |(least, most)| format!(" [{least:.2}-{most:.2}]"));
+        let reached =
+            reached.map_or_else(|| "-".to_owned(), |reached| format!("{reached:.2} {unit}{spread}"));
         let _ = writeln!(table, "| {case} | {against} | {bound_text} | {reached} | {met} |");
     }
     table
 }
 
+/// What the same program makes of it against itself: differences within that mean nothing.
+fn control(results: &Results) -> String {
+    let rows = |name| results.throughput.iter().filter(move |row: &&Row| row.contender == name);
+    let pairs = rows(Xdp::WIRE.name).zip(rows(Xdp::WIRE_AGAIN.name));
+    pairs.fold(String::new(), |text, (one, other)| {
+        let [least, median, most] = other.ratios(one);
+        text + &format!(
+            "The same program twice ({}; {}): {median:.2} x [{least:.2}-{most:.2}]. What differs by less was not decided.\n\n",
+            one.contender, one.workload
+        )
+    })
+}
+
 /// Frames a second under as many as can be sent.
 pub(crate) fn throughput_table(results: &Results) -> String {
-    let mut table = "| workload | contender | kframes/s, median [least-most] | ns of the core for a frame | ratio to the first |\n\
-                     |---|---|---|---|---|\n"
+    let mut table = "| workload | contender | kframes/s, median [least-most] | lost | ns of the core for a frame | ratio to the first |\n\
+                     |---|---|---|---|---|---|\n"
         .to_owned();
     for row in &results.throughput {
         let first = results.throughput.iter().find(|first| first.workload == row.workload);
@@ -75,16 +92,22 @@ fn throughput_row(row: &Row, first: &Row) -> String {
     let Row { workload, contender, receiver, .. } = row;
     let faults = row.faults();
     if !faults.is_empty() {
-        return format!("| {workload} | {contender} | void: {} | | |\n", faults.join("; "));
+        return format!("| {workload} | {contender} | void: {} | | | |\n", faults.join("; "));
     }
     let [least, median, most] = row.spread(|turn| turn.rate / 1e3);
     let [_, nanoseconds, _] = row.spread(|turn| turn.nanoseconds);
     let star = if *receiver == Receiver::Sender { " *" } else { "" };
-    let plus = if row.turns.iter().any(|turn| turn.limited_by_generator) { " +" } else { "" };
-    let ratio = row.ratio(first);
+    let plus = plus(row.limited_by_generator());
+    let [_, loss, _] = row.spread(|turn| 100.0 * turn.loss);
+    let [_, ratio, _] = row.ratios(first);
     format!(
-        "| {workload} | {contender}{star} | {median:.0} [{least:.0}-{most:.0}]{plus} | {nanoseconds:.0} | {ratio:.2} |\n"
+        "| {workload} | {contender}{star} | {median:.0} [{least:.0}-{most:.0}]{plus} | {loss:.0} % | {nanoseconds:.0} | {ratio:.2} |\n"
     )
+}
+
+/// The mark of a figure that a faster generator might raise.
+fn plus(limited_by_generator: bool) -> &'static str {
+    if limited_by_generator { " +" } else { "" }
 }
 
 fn absent(results: &Results) -> String {
@@ -103,17 +126,27 @@ fn without_loss(results: &Results) -> String {
         "| frames | contender | kframes/s without loss | Mbit/s on the wire |\n|---|---|---|---|\n"
             .to_owned();
     for row in &results.without_loss {
-        let rate = unless_void(&row.faults, || format!("{:.0}", row.rate as f64 / 1e3));
         let bits = wire_bytes(&row.workload).map(|bytes| row.rate as f64 * bytes * 8.0 / 1e6);
         let bits = bits.map_or_else(String::new, |bits| format!("{bits:.0}"));
-        let _ = writeln!(table, "| {} | {} | {rate} | {bits} |", row.workload, row.contender);
+        let rate = || format!("{:.0}{} | {bits}", row.rate as f64 / 1e3, plus(row.limited_by_generator));
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} |",
+            row.workload,
+            row.contender,
+            unless_void(&row.faults, 2, rate)
+        );
     }
     table
 }
 
-/// What was measured, or what was wrong: then it does not count.
-fn unless_void(faults: &[String], measured: impl FnOnce() -> String) -> String {
-    if faults.is_empty() { measured() } else { format!("void: {}", faults.join("; ")) }
+/// What was measured, in so many cells, or what was wrong: then it does not count.
+fn unless_void(faults: &[String], cells: usize, measured: impl FnOnce() -> String) -> String {
+    if faults.is_empty() {
+        measured()
+    } else {
+        format!("void: {}{}", faults.join("; "), " |".repeat(cells - 1))
+    }
 }
 
 /// Bytes that a frame of a workload of one length takes on a wire, with preamble and gap (IEEE 802.3).
@@ -124,7 +157,8 @@ fn wire_bytes(workload: &str) -> Option<f64> {
 fn bursts(results: &Results) -> String {
     let mut table = "| contender | longest burst without loss, frames |\n|---|---|\n".to_owned();
     for row in &results.bursts {
-        let frames = unless_void(&row.faults, || row.frames.to_string());
+        let frames = || format!("{}{}", row.frames, plus(row.limited_by_generator));
+        let frames = unless_void(&row.faults, 1, frames);
         let _ = writeln!(table, "| {} | {frames} |", row.contender);
     }
     table
@@ -133,25 +167,28 @@ fn bursts(results: &Results) -> String {
 fn loss(results: &Results) -> String {
     let loads = LOADS.map(|load| format!("{load} %")).join(" | ");
     let mut table = format!(
-        "Loss in per cent, at per cent of the rate without a limit:\n\n| contender | {loads} |\n|---|"
+        "Loss in per cent, and at how many kframes/s as they left, at per cent of what the contender forwarded without a limit. Where the generator cannot part \
+         so many, there is none:\n\n| contender | {loads} |\n|---|"
     );
     table += &"---|".repeat(LOADS.len());
     table.push('\n');
     for curve in &results.loss {
-        let losses = || curve.points.iter().map(|(_, loss)| format!("{:.2}", 100.0 * loss));
-        let losses = unless_void(&curve.faults, || losses().collect::<Vec<_>>().join(" | "));
+        let point = |(rate, loss): &(u64, f64)| format!("{:.2} at {:.0}", 100.0 * loss, *rate as f64 / 1e3);
+        let point = |place| curve.points.get(place).map_or_else(String::new, point);
+        let losses = || (0..LOADS.len()).map(point).collect::<Vec<_>>().join(" | ");
+        let losses = unless_void(&curve.faults, LOADS.len(), losses);
         let _ = writeln!(table, "| {} | {losses} |", curve.contender);
     }
     table
 }
 
 fn latency(results: &Results) -> String {
-    let mut table = "One way from the generator to the sink, in µs; the sending core receives for all of them. Shares are of the rate \
-                     without loss.\n\n| contender | load | frames/s | p50 | p99 | p99.9 | max | lost |\n|---|---|---|---|---|---|---|---|\n"
+    let mut table = "One way from the generator to the sink, in µs; with all that the bed adds: that of the bare veth pair is to be taken off. The sending core \
+                     receives for all but the bridge on its own core. Shares are of the rate without loss.\n\n| contender | load | frames/s | p50 | p99 | p99.9 | max | lost |\n|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for row in &results.latency {
         let Latency { p50, p99, p999, max, .. } = row;
-        let times = unless_void(&row.faults, || format!("{p50:.1} | {p99:.1} | {p999:.1} | {max:.0}"));
+        let times = unless_void(&row.faults, 4, || format!("{p50:.1} | {p99:.1} | {p999:.1} | {max:.0}"));
         let _ =
             writeln!(table, "| {} | {} | {} | {times} | {} |", row.contender, row.load, row.rate, row.lost);
     }

@@ -80,10 +80,8 @@ impl Traffic {
     pub(crate) fn imix(&self) -> Result<Workload> {
         let mut mix = Vec::new();
         for (length, weights) in [(SHORTEST, [44, 11]), (590, [26, 6]), (LONGEST, [6, 2])] {
-            let short = length == SHORTEST;
-            let (v4, v6) =
-                (segment(Family::V4, length, Block::No)?, segment(Family::V6, length.max(74), Block::No)?);
-            mix.extend([(weights[0], v4), (weights[1], if short { syn6()? } else { v6 })]);
+            let v6 = segment(Family::V6, length.max(SHORTEST6), Block::No)?;
+            mix.extend([(weights[0], segment(Family::V4, length, Block::No)?), (weights[1], v6)]);
         }
         self.workload("IMIX", [mix, blocked(590)?].concat())
     }
@@ -141,12 +139,11 @@ impl Traffic {
     }
 }
 
+/// A segment without data over IPv6: 14 bytes of Ethernet, 40 of IPv6 and 20 of TCP.
+const SHORTEST6: usize = 74;
+
 /// Options of a client whose SYN is as short as a frame can be: a maximum segment size of 1460.
 const CLIENT: [u8; 4] = [2, 4, 5, 180];
-
-fn syn6() -> Result<Template> {
-    segment(Family::V6, 74, Block::No)
-}
 
 /// 5 frames of a hundred that are blocked: 4 by their source, 1 for its fingerprint.
 fn blocked(length: usize) -> Result<Mix> {
