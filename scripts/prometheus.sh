@@ -24,8 +24,8 @@ start_prometheus() {
     exit 1
 }
 
-# ask EXPRESSION: what Prometheus answers, as JSON.
-ask() { on wire curl --silent --max-time 5 --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query; }
+# ask EXPRESSION: what Prometheus answers, as JSON; nothing, while it starts.
+ask() { on wire curl --fail --silent --max-time 5 --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query; }
 
 # query EXPRESSION: the values that it has now, in order, or `none`.
 query() {
