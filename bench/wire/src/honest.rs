@@ -35,7 +35,7 @@ fn faults_of_word(flow: &Flow) -> Option<String> {
     let sent: u64 = flow.window.iter().map(|tally| tally.sent).sum();
     match flow.taken? {
         0 => Some("took nothing".to_owned()),
-        taken if taken as f64 > (1.0 + TOLERANCE.1) * sent as f64 + MOST_WAITING => {
+        taken if taken as f64 > (1.0 + TOLERANCE.0) * sent as f64 + MOST_WAITING => {
             Some("says it took more than was sent".to_owned())
         }
         _ => None,

@@ -169,8 +169,10 @@ impl Meter {
     ) -> Result<Flow> {
         interrupt::sleep(WARM_UP)?;
         let mut look = || -> Result<_> {
+            // To ask the contender takes long on a busy core: what it answers is of the moment at the end of that.
+            let taken = taken()?;
             let (at, busy) = (Instant::now(), cores::busy_time(cores::WORKER)?);
-            Ok((at, busy, self.tallies(workload)?, taken()?))
+            Ok((at, busy, self.tallies(workload)?, taken))
         };
         let (began, busy, before, first) = look()?;
         interrupt::sleep(time)?;
