@@ -150,7 +150,8 @@ pub(crate) fn burst(
     search: Search,
 ) -> Result<Burst> {
     let mut trial = Trial::new(meter, entrant, workload);
-    let search = Search { steps: LONGEST_BURST.ilog2(), ..search };
+    // To two frames, in a full run.
+    let search = Search { steps: 3 * search.steps, ..search };
     let frames = trial.largest(LONGEST_BURST, search, Pace::burst_of)?;
     let Trial { entrant, faults, limited_by_generator, .. } = trial;
     Ok(Burst { contender: entrant.name.clone(), frames, limited_by_generator, faults })
