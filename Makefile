@@ -93,10 +93,11 @@ test-zerocopy: ## Synward in zero-copy mode on virtio_net and igb, in an emulate
 	cargo build --locked --package synward
 	scripts/zerocopy $(target)/debug/synward
 
-test-deploy: ## the files of deploy/, held against systemd, promtool and the code of the dashboards
+test-deploy: ## the files of deploy/, held against systemd, which runs the unit, promtool and the code of the dashboards (root)
 	scripts/setup operations
 	cargo build --locked --package synward
 	scripts/check-deploy $(target)/debug/synward
+	scripts/service $(target)/debug/synward
 
 # The feature lets the workers keep buffers from the ports.
 test-operations: ## a real Prometheus watches Synward on the demo's wire: every query, every alert by its fault (root; 5 minutes)

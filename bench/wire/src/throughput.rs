@@ -150,11 +150,10 @@ fn turn(role: Role, flow: &Flow) -> Turn {
     let taken = flow.taken.unwrap_or(arrived);
     // A flood has no frames but blocked ones.
     let is_flood = !flow.window.iter().any(|tally| tally.block == Block::No);
-    let counted = if role == Role::DropsAll || is_flood { taken } else { passed };
-    let (wanted, got) = if role == Role::DropsAll || is_flood {
-        (sent, taken)
+    let (counted, wanted, got) = if role == Role::DropsAll || is_flood {
+        (taken, sent, taken)
     } else {
-        (expected(role, &flow.window), arrived)
+        (passed, expected(role, &flow.window), arrived)
     };
     Turn {
         rate: counted as f64 / flow.time.as_secs_f64(),
