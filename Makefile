@@ -7,7 +7,7 @@ cargo_test := cargo test --locked
 FUZZ_SECONDS ?= 20
 MINUTES ?= 30
 
-.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench bench-wire bench-wire-smoke test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy test-deploy test-operations test-operations-short dashboards clean
+.PHONY: help build demo test lint unit e2e instructions instructions-record fuzz deny-advisories pcaps bench bench-wire bench-tuning bench-wire-smoke test-tables test-tables-short test-faults test-faults-short soak soak-short test-zerocopy test-deploy test-operations test-operations-short dashboards clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,11 @@ bench-wire: ## throughput and latency beside the peers, to bench/results (root, 
 	scripts/setup bench-wire
 	cargo build --release --locked --package synward --package synward-bench-wire
 	$(target)/release/bench-wire all --synward $(target)/release/synward --out bench/results --typed "make bench-wire"
+
+bench-tuning: ## what each knob of the frame path is worth, to bench/results (root, two cores that do nothing else; about half an hour)
+	scripts/setup bench-wire
+	cargo build --release --locked --package synward-bench-wire
+	scripts/bench-tuning $(target)/release/bench-wire
 
 # In the builds that the other suites have made, and without a word on how fast anybody is.
 bench-wire-smoke: ## that its peers start, that broken ones are found out, and that no row is empty (root; 3 minutes)

@@ -2,6 +2,7 @@
 //! under way, on beds of network namespaces. bench/README.md tells how to read what it prints.
 
 mod bed;
+mod changes;
 mod check;
 mod contender;
 mod honest;
@@ -25,9 +26,13 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use synward_bench::machine::Machine;
 
+use changes::Build;
 use contender::{OuterBox, Role, Wait, receive_and_drop};
 use suite::{Part, Plan, Results, Suite};
-use traffic::{Order, Rules, Traffic};
+use traffic::{MOST_SHOTS, Order, Rules, Traffic};
+
+/// Sources of frames that nothing blocks, if nobody says otherwise.
+const SOURCES: usize = 1 << 18;
 
 #[derive(Parser)]
 #[command(about = "Throughput and latency of Synward beside its peers")]
@@ -90,6 +95,18 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         signatures: u32,
     },
+    /// Measure builds of Synward in turns, each beside the first: what a change makes of it (scripts/bench-tuning)
+    Changes {
+        /// What is different in it, and the program: NAME=PATH
+        #[arg(required = true)]
+        builds: Vec<Build>,
+        /// How often they take turns
+        #[arg(long, default_value_t = 9)]
+        rounds: u32,
+        /// How long a turn is, in milliseconds
+        #[arg(long, default_value_t = 300)]
+        turn: u64,
+    },
     /// Write the lists that the frames are blocked by, for a box: prefixes.txt and signatures.txt
     Lists {
         folder: PathBuf,
@@ -119,7 +136,7 @@ struct Options {
     #[arg(long, default_value = "bench/results")]
     out: PathBuf,
     /// Sources of frames that nothing blocks
-    #[arg(long, default_value_t = 1 << 18)]
+    #[arg(long, default_value_t = SOURCES)]
     sources: usize,
     /// The order in which they come
     #[arg(long, value_enum, default_value_t = Order::Uniform)]
@@ -143,6 +160,12 @@ fn main() -> Result<()> {
             let plan = Plan::full(rounds, Duration::from_secs(2));
             measure(options, Rules::new(prefixes, signatures)?, plan, Some(outer), false)
         }
+        Command::Changes { builds, rounds, turn } => {
+            prepare()?;
+            let traffic = Traffic::new(Rules::new(1_000_000, 10_000)?, SOURCES, Order::Uniform, MOST_SHOTS);
+            print!("{}", changes::compare(&traffic, &builds, rounds, Duration::from_millis(turn))?);
+            Ok(())
+        }
         Command::Lists { folder, prefixes, signatures } => {
             let rules = Rules::new(prefixes, signatures)?;
             fs::write(folder.join("prefixes.txt"), rules.prefix_list(rules.count()))?;
@@ -151,9 +174,14 @@ fn main() -> Result<()> {
     }
 }
 
-fn measure(options: Options, rules: Rules, plan: Plan, outer: Option<OuterBox>, checks: bool) -> Result<()> {
+/// What was left behind by a run that was killed is no longer in the way.
+fn prepare() -> Result<()> {
     interrupt::listen()?;
-    bed::remove_orphans()?;
+    bed::remove_orphans()
+}
+
+fn measure(options: Options, rules: Rules, plan: Plan, outer: Option<OuterBox>, checks: bool) -> Result<()> {
+    prepare()?;
     let Options { synward, out, sources, order, typed } = options;
     let synward = if outer.is_none() { find(&synward)? } else { String::new() };
     let machine = Machine::look(&Timestamp::now().strftime("%F").to_string(), &typed)?;

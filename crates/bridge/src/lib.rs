@@ -33,7 +33,7 @@ mod swap;
 mod tally;
 mod worker;
 
-pub use counter::Counter;
+pub use counter::{Counter, Counters};
 pub use event::{Event, EventSender, Flow, events};
 pub use loop_time::{LoopSummary, LoopTimer, LoopTimes, loop_times};
 pub use memory::{MemoryFrame, MemoryPool, MemoryPort};

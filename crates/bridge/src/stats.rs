@@ -3,7 +3,7 @@
 use crossbeam_utils::CachePadded;
 use synward_policy::{Direction, ListId, ListSetId, MAX_LISTS, Reason, RuleSet, Verdict, Witness};
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Counters};
 use crate::port::Census;
 use crate::tally::Tally;
 
@@ -13,11 +13,11 @@ pub struct Stats {
     /// By the port that the frames arrived at and, for `tx`, left through: outside, inside.
     pub ports: [CachePadded<PortStats>; 2],
     /// Frames that were forwarded without being looked at to the end, by [`Reason::index`].
-    pub uninspected: Box<[Counter]>,
+    pub uninspected: Counters,
     /// Frames that a signature of a list matches, by [`ListId::index`]. What lists of addresses cover is in a [`Tally`].
-    pub hits: Box<[Counter]>,
+    pub hits: Counters,
     /// Frames that a signature of a list decided about, or would have, by [`ListId::index`].
-    pub decisions: Box<[Counter]>,
+    pub decisions: Counters,
     /// SYNs that were judged by their fingerprint.
     pub syns: Counter,
     /// Turns of the loop.
@@ -44,9 +44,9 @@ pub struct PortStats {
     /// Bytes given to the port to send.
     pub tx_bytes: Counter,
     /// Frames that arrived here and were dropped, by [`Reason::index`].
-    pub drops: Box<[Counter]>,
+    pub drops: Counters,
     /// Frames that arrived here and that monitor mode kept from being dropped, by [`Reason::index`].
-    pub would_drops: Box<[Counter]>,
+    pub would_drops: Counters,
 }
 
 /// Frame buffers by place. They sum to `size`: a buffer that is nowhere was lost.
@@ -68,10 +68,6 @@ pub struct Buffers {
     pub size: Counter,
 }
 
-fn counters(count: usize) -> Box<[Counter]> {
-    (0..count).map(|_| Counter::default()).collect()
-}
-
 impl Default for PortStats {
     fn default() -> Self {
         Self {
@@ -79,8 +75,8 @@ impl Default for PortStats {
             rx_bytes: Counter::default(),
             tx_frames: Counter::default(),
             tx_bytes: Counter::default(),
-            drops: counters(Reason::COUNT),
-            would_drops: counters(Reason::COUNT),
+            drops: Counters::new(Reason::COUNT),
+            would_drops: Counters::new(Reason::COUNT),
         }
     }
 }
@@ -89,9 +85,9 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             ports: Default::default(),
-            uninspected: counters(Reason::COUNT),
-            hits: counters(MAX_LISTS),
-            decisions: counters(MAX_LISTS),
+            uninspected: Counters::new(Reason::COUNT),
+            hits: Counters::new(MAX_LISTS),
+            decisions: Counters::new(MAX_LISTS),
             syns: Counter::default(),
             loops: Counter::default(),
             idle_loops: Counter::default(),
@@ -122,8 +118,8 @@ impl Stats {
         self.of_ports(reason, |port| &port.would_drops)
     }
 
-    fn of_ports(&self, reason: Reason, table: fn(&PortStats) -> &[Counter]) -> u64 {
-        self.ports.iter().filter_map(|port| table(port).get(reason.index())).map(Counter::get).sum()
+    fn of_ports(&self, reason: Reason, table: fn(&PortStats) -> &Counters) -> u64 {
+        self.ports.iter().map(|port| table(port).get(reason.index())).sum()
     }
 
     /// Counts what a verdict on a frame of this direction says, for its reason and for the list of its signature.
@@ -132,29 +128,21 @@ impl Stats {
         if let Some(told) = verdict.noteworthy() {
             let (port, _) = self.route(direction);
             let drops = if told.enforced { &port.drops } else { &port.would_drops };
-            add(drops, told.decision.reason.index(), 1);
+            drops.add(told.decision.reason.index(), 1);
         } else if verdict.reason.is_uninspected() {
-            add(&self.uninspected, verdict.reason.index(), 1);
+            self.uninspected.add(verdict.reason.index(), 1);
         }
         let decided = verdict.rule.and_then(|rule| rules.signature_list(rule));
         let would_have = verdict.would.and_then(|would| rules.signature_list(would.rule?));
         for list in decided.into_iter().chain(would_have.filter(|list| decided != Some(*list))) {
-            add(&self.decisions, list.index(), 1);
+            self.decisions.add(list.index(), 1);
         }
     }
 
     /// Counts frames of this direction that were dropped for a reason that no verdict gave.
     pub(crate) fn count_lost(&self, direction: Direction, reason: Reason, frames: usize) {
         let (port, _) = self.route(direction);
-        add(&port.drops, reason.index(), frames as u64);
-    }
-}
-
-/// Adds to one of a table of counters.
-#[inline]
-fn add(counters: &[Counter], index: usize, count: u64) {
-    if let Some(counter) = counters.get(index) {
-        counter.add(count);
+        port.drops.add(reason.index(), frames as u64);
     }
 }
 
@@ -173,7 +161,7 @@ impl Witness for Counting<'_> {
 
     #[inline]
     fn hit(&mut self, list: ListId) {
-        add(&self.stats.hits, list.index(), 1);
+        self.stats.hits.add(list.index(), 1);
     }
 
     #[inline]

@@ -1,40 +1,27 @@
 //! What workers count by set of lists, and what that comes to for each list.
 
-use crossbeam_utils::CachePadded;
 use synward_policy::{ListSetId, MAX_LISTS, RuleSet};
 
-use crate::counter::Counter;
-
-/// Counters that share cache lines with nothing else.
-const LINE: usize = 16;
+use crate::counter::Counters;
 
 /// How often each set of lists has covered a frame: the counters of one worker, for one rule set. A frame that ten lists cover costs
 /// one addition; which lists these are is for the reader to find out.
 #[derive(Debug, Default)]
-pub struct Tally {
-    lines: Box<[CachePadded<[Counter; LINE]>]>,
-}
+pub struct Tally(Counters);
 
 impl Tally {
     pub(crate) fn new(rules: &RuleSet) -> Self {
-        let lines = rules.list_sets().len().div_ceil(LINE);
-        Self { lines: (0..lines).map(|_| CachePadded::default()).collect() }
-    }
-
-    fn counter(&self, set: ListSetId) -> Option<&Counter> {
-        self.lines.get(set.index() / LINE)?.get(set.index() % LINE)
+        Self(Counters::new(rules.list_sets().len()))
     }
 
     /// Counts a frame. Only its worker may.
     #[inline]
     pub(crate) fn count(&self, set: ListSetId) {
-        if let Some(counter) = self.counter(set) {
-            counter.add(1);
-        }
+        self.0.add(set.index(), 1);
     }
 
     fn get(&self, set: ListSetId) -> u64 {
-        self.counter(set).map_or(0, Counter::get)
+        self.0.get(set.index())
     }
 }
 

@@ -156,7 +156,7 @@ fn while_no_completion_comes_the_other_way_goes_on_and_when_they_come_all_does()
     assert_eq!((worker.ports().1.sent.len(), worker.ports().0.sent.len()), (0, 16));
     assert_eq!(bench.stats.dropped(Reason::TxFull), 3 * 64 - 8);
     // By the port that they arrived at.
-    assert_eq!(bench.stats.ports[1].drops[Reason::TxFull.index()].get(), 0);
+    assert_eq!(bench.stats.ports[1].drops.get(Reason::TxFull.index()), 0);
     sends.store(true, Ordering::Relaxed);
     while worker.turn(Instant::now()) > 0 {}
     census(&mut worker);

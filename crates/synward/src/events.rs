@@ -1,9 +1,9 @@
 //! The event log: a JSON line for each drop and would-drop, so many a second.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -63,6 +63,7 @@ struct Suppressed {
 /// The log, open for appending.
 #[derive(Debug)]
 pub(crate) struct EventLog {
+    path: PathBuf,
     file: BufWriter<File>,
     per_second: u32,
     second: Instant,
@@ -73,19 +74,9 @@ pub(crate) struct EventLog {
 impl EventLog {
     /// Opens the file, and makes it if there is none. Only owner and group may read it: it names who was dropped.
     pub(crate) fn open(settings: &Events) -> io::Result<Self> {
-        // Without waiting: a pipe that nobody reads would hold up the control thread.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .custom_flags(flags)
-            .open(&settings.file)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
         Ok(Self {
-            file: BufWriter::new(file),
+            path: settings.file.clone(),
+            file: BufWriter::new(open(&settings.file)?),
             per_second: settings.per_second.get(),
             second: Instant::now(),
             written: 0,
@@ -132,7 +123,19 @@ impl EventLog {
             self.second = Instant::now();
             self.written = 0;
             self.tell_suppressed(counts);
+            if self.follow().is_err() {
+                counts.failed.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Begins a new file where the old one was moved away, as logrotate(8) does it.
+    fn follow(&mut self) -> io::Result<()> {
+        if !is_at(self.file.get_ref(), &self.path)? {
+            self.file.flush()?;
+            self.file = BufWriter::new(open(&self.path)?);
+        }
+        Ok(())
     }
 
     fn tell_suppressed(&mut self, counts: &EventCounts) {
@@ -146,6 +149,27 @@ impl EventLog {
     fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.file, line)?;
         self.file.write_all(b"\n")
+    }
+}
+
+/// Opens a file to append to, and makes it if there is none.
+fn open(path: &Path) -> io::Result<File> {
+    // Without waiting: a pipe that nobody reads would hold up the control thread.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(file)
+}
+
+/// Whether a path leads to this file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match fs::metadata(path) {
+        Ok(found) => Ok(identity(found) == identity(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -273,5 +297,21 @@ mod tests {
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         assert_eq!(last["suppressed"], 5);
         assert_eq!((counts.written.into_inner(), counts.suppressed.into_inner()), (3, 5));
+    }
+    #[test]
+    fn a_file_that_is_moved_away_gets_a_successor() {
+        let (mut log, file) = log(4);
+        let counts = EventCounts::default();
+        let moved = file.with_extension("1");
+        log.write(&event(), None, &ListNames::default(), &counts);
+        fs::rename(&file, &moved).unwrap();
+        log.second -= Duration::from_secs(1);
+        log.write(&event(), None, &ListNames::default(), &counts);
+        log.flush(&counts);
+        for file in [moved, file] {
+            assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 1, "{}", file.display());
+            fs::remove_file(file).unwrap();
+        }
+        assert_eq!(counts.failed.into_inner(), 0);
     }
 }

@@ -10,9 +10,14 @@ use crate::traffic::Rules;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BareVeth;
 
+impl BareVeth {
+    /// What the tables call it.
+    pub(crate) const NAME: &str = "a bare veth pair";
+}
+
 impl Contender for BareVeth {
     fn name(&self, _rules: &Rules) -> String {
-        "a bare veth pair".into()
+        Self::NAME.into()
     }
 
     fn role(&self) -> Role {

@@ -1,5 +1,6 @@
 //! What the service manager hears (sd_notify(3)): systemd, or whoever else has set `NOTIFY_SOCKET`. Where nobody has, nothing is said.
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -24,6 +25,8 @@ pub(super) struct Manager {
     watchdog: Option<Watchdog>,
     /// What it was last told of the state of the bridge.
     status: String,
+    /// Messages that found its queue full, the oldest first.
+    unsaid: VecDeque<String>,
 }
 
 /// How often the manager wants to hear that the program lives, and when it last has.
@@ -40,16 +43,16 @@ impl Manager {
         let socket = std::env::var_os("NOTIFY_SOCKET").map(|name| connect(&name)).transpose()?;
         // Half of the time, as sd_watchdog_enabled(3) advises: a message that is a little late is not too late.
         let watchdog = sd_notify::watchdog_enabled().map(|limit| Watchdog { period: limit / 2, fed: None });
-        Ok(Self { socket, watchdog, status: String::new() })
+        Ok(Self { socket, watchdog, status: String::new(), unsaid: VecDeque::new() })
     }
 
     /// The workers are armed, or a reload is over.
-    pub(super) fn ready(&self) {
+    pub(super) fn ready(&mut self) {
         self.tell(&[NotifyState::Ready]);
     }
 
     /// A reload begins.
-    pub(super) fn reloading(&self) {
+    pub(super) fn reloading(&mut self) {
         // systemd takes a READY=1 for the end of this reload if it came after this time.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(&[NotifyState::Reloading, now]),
@@ -58,14 +61,14 @@ impl Manager {
     }
 
     /// The end begins.
-    pub(super) fn stopping(&self) {
+    pub(super) fn stopping(&mut self) {
         self.tell(&[NotifyState::Stopping]);
     }
 
     /// Tells how it goes, if that has changed, and feeds the watchdog while this thread and at least one worker move. A worker that hangs is
     /// no reason for a restart: its queue is degraded, and the kernel holds its wire.
     pub(super) fn look(&mut self, view: &View) {
-        if self.socket.is_none() {
+        if !self.catch_up() {
             return;
         }
         let wrong = view.wrong();
@@ -79,12 +82,28 @@ impl Manager {
         }
     }
 
-    fn tell(&self, states: &[NotifyState<'_>]) {
-        let Some(socket) = &self.socket else { return };
-        let message: String = states.iter().map(|state| format!("{state}\n")).collect();
-        if let Err(error) = socket.send(message.as_bytes()) {
-            tracing::warn!(%error, message = message.trim(), "the service manager does not hear");
+    fn tell(&mut self, states: &[NotifyState<'_>]) {
+        if self.socket.is_some() {
+            self.unsaid.push_back(states.iter().map(|state| format!("{state}\n")).collect());
+            self.catch_up();
         }
+    }
+
+    /// Says what is still to be said, in order. Whether there is a manager, and it has heard all of it: one that is busy is told again later, or it would wait
+    /// for the end of a start or a reload that is over.
+    fn catch_up(&mut self) -> bool {
+        let Some(socket) = &self.socket else { return false };
+        while let Some(message) = self.unsaid.front() {
+            match socket.send(message.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) => {
+                    tracing::warn!(%error, message = message.trim(), "the service manager does not hear")
+                }
+                Ok(_) => {}
+            }
+            self.unsaid.pop_front();
+        }
+        true
     }
 }
 

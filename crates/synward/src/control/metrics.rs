@@ -6,11 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Quantile, Summary};
-use synward_bridge::{LoopSummary, PortStats, Stats};
-use synward_policy::{BanChanges, ListSummary, Mode, Reason, Xdp};
+use synward_bridge::{Counters, LoopSummary, PortStats, Stats};
+use synward_policy::{BanChanges, ListAction, ListSummary, Mode, Reason, Xdp};
 use synward_xsk::{PortMonitor, QueueMonitor, ShimCounts, XdpStatistics};
 
-use super::view::{Link, PORTS, RulesView, View, WorkerView, at};
+use super::view::{Link, PORTS, RulesView, View, WorkerView};
 
 /// Reads the view when Prometheus asks.
 pub(crate) struct Metrics(pub(crate) Arc<View>);
@@ -168,7 +168,7 @@ fn by_link(view: &View, value: fn(&Link) -> Value) -> impl Iterator<Item = Sampl
 /// What was decided.
 fn verdicts(view: &View) -> Vec<MetricFamily> {
     let uninspected = Reason::all().filter(|reason| reason.is_uninspected()).map(|reason| {
-        Sample::new([("reason", reason.name())], view.sum(|stats| at(&stats.uninspected, reason.index())))
+        Sample::new([("reason", reason.name())], view.sum(|stats| stats.uninspected.get(reason.index())))
     });
     vec![
         counter(
@@ -194,10 +194,10 @@ fn drops(view: &View) -> impl Iterator<Item = Sample> {
     let reasons = || Reason::all().filter(|reason| reason.can_drop());
     PORTS.into_iter().enumerate().flat_map(move |(place, port)| {
         reasons().flat_map(move |reason| {
-            let sample = |mode, table: fn(&PortStats) -> &[synward_bridge::Counter]| {
+            let sample = |mode, table: fn(&PortStats) -> &Counters| {
                 let labels = [("port", port), ("reason", reason.name()), ("mode", mode)];
                 let count =
-                    |stats: &Stats| stats.ports.get(place).map_or(0, |port| at(table(port), reason.index()));
+                    |stats: &Stats| stats.ports.get(place).map_or(0, |port| table(port).get(reason.index()));
                 Sample::new(labels, view.sum(count))
             };
             [sample("enforce", |port| &port.drops), sample("monitor", |port| &port.would_drops)]
@@ -222,6 +222,11 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             "Frames that a list decided about, or would have in enforce mode.",
             by_list(&totals.decisions),
         ),
+        gauge(
+            "synward_list_info",
+            "What a list does, and whether that is carried out: 1.",
+            list_info(&lists),
+        ),
         gauge("synward_list_entries", "Entries of a list.", number(|list| list.entries)),
         gauge(
             "synward_list_refused_lines",
@@ -234,6 +239,19 @@ fn lists(view: &View) -> Vec<MetricFamily> {
             modified(&view.rules()),
         ),
     ]
+}
+
+/// What the lists are for. Apart from their counters, which go on when that changes.
+fn list_info(lists: &[ListSummary]) -> Vec<Sample> {
+    let sample = |list: &ListSummary| {
+        let action = match list.action {
+            ListAction::Block => "block",
+            ListAction::Allow => "allow",
+        };
+        let mode = if list.enforced { "enforce" } else { "monitor" };
+        Sample::new([("list", list.name.as_str()), ("action", action), ("mode", mode)], true)
+    };
+    lists.iter().map(sample).collect()
 }
 
 /// When the files of lists were changed, where that is known.

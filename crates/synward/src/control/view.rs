@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use synward_bridge::{Counter, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
+use synward_bridge::{Counters, Ledger, ListTotals, LoopSummary, LoopTimer, LoopTimes, Stats, loop_times};
 use synward_policy::{BanKeeper, Config, ListSummary, Mode, RuleSet, Xdp};
 use synward_xsk::{PortMonitor, QueueMonitor};
 
@@ -220,8 +220,8 @@ impl View {
     pub(crate) fn list_totals(&self) -> ListTotals {
         let mut totals = self.ledger.totals();
         for worker in &self.workers {
-            let add = |totals: &mut [u64], counters: &[Counter]| {
-                totals.iter_mut().zip(counters).for_each(|(total, counter)| *total += counter.get());
+            let add = |totals: &mut [u64], counters: &Counters| {
+                totals.iter_mut().enumerate().for_each(|(list, total)| *total += counters.get(list));
             };
             add(&mut totals.hits, &worker.stats.hits);
             add(&mut totals.decisions, &worker.stats.decisions);
@@ -311,11 +311,6 @@ impl Reloads {
         last.succeeded = false;
         last.error = Some(error);
     }
-}
-
-/// The counter at a place of a table.
-pub(crate) fn at(counters: &[Counter], index: usize) -> u64 {
-    counters.get(index).map_or(0, Counter::get)
 }
 
 /// What a thread that panicked left behind is still the best that is known.

@@ -37,6 +37,14 @@ impl Manager {
         format!("env NOTIFY_SOCKET={} WATCHDOG_USEC={}", socket.display(), WATCHDOG.as_micros())
     }
 
+    /// Lets messages pile up until there is room for none: how many there are.
+    fn be_busy(bed: &Bed) -> usize {
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.connect(bed.folder().join("notify")).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        (0..).take_while(|_| socket.send(b"of another service").is_ok()).count()
+    }
+
     /// The next message; none after a silence.
     fn hear(&self) -> Option<String> {
         let mut message = [0; 1024];
@@ -129,6 +137,27 @@ fn the_service_manager_hears_of_each_step_when_it_is_done() {
     assert_eq!(manager.next_step(), "READY=1\n");
     assert_eq!(wire.generations(), [3, 3]);
 
+    wire.stop();
+    assert_eq!(manager.next_step(), "STOPPING=1\n");
+}
+
+#[test]
+fn a_service_manager_that_was_busy_hears_all_steps_later() {
+    let bed = Bed::new();
+    let manager = Manager::listen(&bed);
+    let waiting = Manager::be_busy(&bed);
+    assert!(waiting > 0);
+    let wire = bed.start_as(&Manager::prefix(&bed), &config("203.0.113.1\n"));
+    config("203.0.113.2\n").write(bed.folder());
+    assert!(reload(&wire).status.success());
+    for _ in 0..waiting {
+        assert_eq!(manager.hear().unwrap(), "of another service");
+    }
+    assert_eq!(manager.next_step(), "READY=1\n");
+    assert!(manager.next_step().starts_with("RELOADING=1\n"));
+    assert_eq!(manager.next_step(), "READY=1\n");
+    manager.expect("STATUS=forwarding");
+    manager.expect("WATCHDOG=1");
     wire.stop();
     assert_eq!(manager.next_step(), "STOPPING=1\n");
 }
