@@ -12,8 +12,8 @@ use synward_bridge::{Counter, Counters};
 /// Counters of a table: as many as there are reasons, about.
 const COUNT: usize = 40;
 /// Additions in a pass.
-const ADDITIONS: u64 = 1 << 20;
-const ROUNDS: usize = 41;
+const ADDITIONS: u64 = 1 << 23;
+const ROUNDS: usize = 15;
 
 /// Where one table ends and the next begins.
 #[derive(Default)]

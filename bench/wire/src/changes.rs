@@ -93,7 +93,10 @@ pub(crate) fn compare(traffic: &Traffic, builds: &[Build], rounds: u32, turn: Du
     let probes = traffic.probes()?;
     for round in 1..=rounds {
         eprintln!("latency: round {round} of {rounds}");
-        for (entrant, seen) in entrants.iter_mut().zip(&mut seen) {
+        let mut pairs: Vec<_> = entrants.iter_mut().zip(&mut seen).collect();
+        let first = round as usize % pairs.len().max(1);
+        pairs.rotate_left(first);
+        for (entrant, seen) in pairs {
             look(&mut meter, entrant, &probes, &mut seen.latencies)?;
         }
     }

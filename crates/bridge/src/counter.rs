@@ -31,7 +31,7 @@ impl Counter {
     }
 }
 
-/// Counters whose cache lines hold nothing else.
+/// Counters that are padded together.
 const LINE: usize = 16;
 
 /// A table of numbers that only their worker changes. It shares no cache line with what another thread writes: two workers that count
