@@ -104,13 +104,13 @@ test-deploy: ## the files of deploy/, held against systemd, which runs the unit,
 	scripts/check-deploy $(target)/debug/synward
 	scripts/service $(target)/debug/synward
 
-# The feature lets the workers keep buffers from the ports.
+# The feature has workers panic, and keep buffers from the ports.
 test-operations: ## a real Prometheus watches Synward on the demo's wire: every query, every alert by its fault (root; 5 minutes)
 	scripts/setup operations
 	cargo build --locked --package synward --features fault-injection
 	scripts/operations $(target)/debug/synward
 
-test-operations-short: ## the same with two of the alerts
+test-operations-short: ## the same: every query, a scan, and two of the alerts
 	scripts/setup operations
 	cargo build --locked --package synward
 	scripts/operations $(target)/debug/synward short

@@ -125,8 +125,8 @@ def with_figures_of_operations(board):
         .with_panel(figure("Links", "none", 4, f"synward_port_up{{{PORT}}}", "{{instance}} {{port}}", NO_SYNWARD, "1 where the port has a link.", NONE_IS_BAD))
         .with_panel(
             figure(
-                "Queues without a worker", "none", 4, f"sum by (instance) (synward_fallback_active{{{PORT}}})", "{{instance}}", NO_SYNWARD,
-                "The kernel holds their wire: frames have gone by without a worker, or it is dead. A queue on which nothing has arrived yet does not count.", ANY_IS_BAD,
+                "Queues without a worker", "none", 4, f"sum by (instance) (max by (instance, queue) (synward_fallback_active{{{PORT}}}))", "{{instance}}", NO_SYNWARD,
+                "The kernel holds their wire: the worker is dead, or hangs.", ANY_IS_BAD,
             )
         )
         .with_panel(figure("Enforces", "none", 3, f'synward_mode{{{INSTANCE}, mode="enforce"}}', "{{instance}}", NO_SYNWARD, "0 in monitor mode: nothing is dropped.", [(NEUTRAL, None), (GOOD, 1)]))
@@ -247,7 +247,7 @@ def with_events(board):
     events = [
         (rate("synward_events_total"), "{{instance}} written"),
         (rate("synward_events_suppressed_total"), "{{instance}} left out by the rate limit"),
-        (f"{rate('synward_events_lost_total')} + {rate('synward_events_failed_total')}", "{{instance}} lost"),
+        (f"{rate('synward_events_lost_total')} + {rate('synward_events_failed_total')}", "{{instance}} not told, or not written"),
     ]
     syns = [
         (f"sum by (instance) ({rate('synward_syns_total')})", "{{instance}} judged"),

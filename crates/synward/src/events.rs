@@ -104,10 +104,11 @@ impl EventLog {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Lets readers see what was written; also says what a second that is over has left out.
+    /// Lets readers see what was written; also says what a second that is over has left out, and looks whether the file is still there.
     pub(crate) fn flush(&mut self, counts: &EventCounts) {
         self.begin_second(counts);
-        if self.file.flush().is_err() {
+        let flushed = self.file.flush();
+        if flushed.and(self.follow()).is_err() {
             counts.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -123,16 +124,12 @@ impl EventLog {
             self.second = Instant::now();
             self.written = 0;
             self.tell_suppressed(counts);
-            if self.follow().is_err() {
-                counts.failed.fetch_add(1, Ordering::Relaxed);
-            }
         }
     }
 
-    /// Begins a new file where the old one was moved away, as logrotate(8) does it.
+    /// Begins a new file where the old one was moved away, as logrotate(8) does it. What the old one has no room for is lost: it may be gone because of that.
     fn follow(&mut self) -> io::Result<()> {
         if !is_at(self.file.get_ref(), &self.path)? {
-            self.file.flush()?;
             self.file = BufWriter::new(open(&self.path)?);
         }
         Ok(())
@@ -298,14 +295,16 @@ mod tests {
         assert_eq!(last["suppressed"], 5);
         assert_eq!((counts.written.into_inner(), counts.suppressed.into_inner()), (3, 5));
     }
+
     #[test]
     fn a_file_that_is_moved_away_gets_a_successor() {
         let (mut log, file) = log(4);
         let counts = EventCounts::default();
         let moved = file.with_extension("1");
         log.write(&event(), None, &ListNames::default(), &counts);
+        log.flush(&counts);
         fs::rename(&file, &moved).unwrap();
-        log.second -= Duration::from_secs(1);
+        log.flush(&counts);
         log.write(&event(), None, &ListNames::default(), &counts);
         log.flush(&counts);
         for file in [moved, file] {
@@ -313,5 +312,19 @@ mod tests {
             fs::remove_file(file).unwrap();
         }
         assert_eq!(counts.failed.into_inner(), 0);
+    }
+
+    #[test]
+    fn a_file_on_a_full_disk_gets_one_too() {
+        let (mut log, file) = log(5);
+        let counts = EventCounts::default();
+        log.file = BufWriter::new(File::options().write(true).open("/dev/full").unwrap());
+        log.write(&event(), None, &ListNames::default(), &counts);
+        log.flush(&counts);
+        assert_eq!(counts.failed.load(Ordering::Relaxed), 1);
+        log.write(&event(), None, &ListNames::default(), &counts);
+        log.flush(&counts);
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 1);
+        fs::remove_file(file).unwrap();
     }
 }

@@ -13,6 +13,9 @@ use sd_notify::NotifyState;
 
 use super::view::View;
 
+/// The most messages that are kept for a manager which does not read; of more, the oldest are forgotten.
+const MOST_UNSAID: usize = 64;
+
 /// What the manager is told while nothing is wrong.
 const WELL: &str = "forwarding";
 
@@ -84,6 +87,9 @@ impl Manager {
 
     fn tell(&mut self, states: &[NotifyState<'_>]) {
         if self.socket.is_some() {
+            if self.unsaid.len() >= MOST_UNSAID {
+                self.unsaid.pop_front();
+            }
             self.unsaid.push_back(states.iter().map(|state| format!("{state}\n")).collect());
             self.catch_up();
         }
