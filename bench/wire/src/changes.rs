@@ -16,7 +16,7 @@ use crate::throughput::{Entrant, Row, race, spread};
 use crate::traffic::{Rules, Traffic, Workload};
 
 /// How long the latency is looked at in a turn.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A build of Synward, and what is different in it.
 #[derive(Debug, Clone)]

@@ -101,10 +101,10 @@ enum Command {
         #[arg(required = true)]
         builds: Vec<Build>,
         /// How often they take turns
-        #[arg(long, default_value_t = 9)]
+        #[arg(long, default_value_t = 31)]
         rounds: u32,
         /// How long a turn is, in milliseconds
-        #[arg(long, default_value_t = 300)]
+        #[arg(long, default_value_t = 150)]
         turn: u64,
     },
     /// Write the lists that the frames are blocked by, for a box: prefixes.txt and signatures.txt
