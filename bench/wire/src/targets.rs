@@ -119,3 +119,26 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
     ]);
     targets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_met(bound: Bound, reached: Option<f64>) -> Option<bool> {
+        let (case, against) = (String::new(), String::new());
+        Target { case, against, bound, reached, spread: None, limited_by_generator: false }.is_met()
+    }
+
+    #[test]
+    fn rates_are_to_be_high_and_times_low() {
+        assert_eq!(is_met(Bound::Least(0.95), Some(0.95)), Some(true));
+        assert_eq!(is_met(Bound::Least(0.95), Some(0.94)), Some(false));
+        assert_eq!(is_met(Bound::Most(3.0), Some(3.1)), Some(false));
+        assert_eq!(is_met(Bound::Microseconds(60.0), Some(36.0)), Some(true));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_neither_met_nor_missed() {
+        assert_eq!(is_met(Bound::Least(0.95), None), None);
+    }
+}

@@ -190,3 +190,39 @@ pub(crate) fn race(
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(rates: &[f64], limited: usize) -> Row {
+        let turn = |(place, rate): (usize, &f64)| Turn {
+            rate: *rate,
+            nanoseconds: 0.0,
+            loss: 0.0,
+            limited_by_generator: place < limited,
+            faults: Vec::new(),
+        };
+        let turns = rates.iter().enumerate().map(turn).collect();
+        Row { workload: String::new(), contender: String::new(), receiver: Receiver::Sender, turns }
+    }
+
+    #[test]
+    fn a_spread_is_the_least_the_median_and_the_most() {
+        assert_eq!(spread(vec![3.0, 1.0, 9.0, 2.0, 4.0]), [1.0, 3.0, 9.0]);
+        assert_eq!(spread(vec![5.0]), [5.0; 3]);
+    }
+
+    #[test]
+    fn ratios_are_of_turns_of_the_same_round() {
+        // The machine was slower in the second round: for both.
+        let (row, other) = (row(&[10.0, 5.0, 12.0], 0), row(&[20.0, 10.0, 8.0], 0));
+        assert_eq!(row.ratios(&other), [0.5, 0.5, 1.5]);
+    }
+
+    #[test]
+    fn the_generator_is_the_limit_in_half_of_the_turns_or_more() {
+        assert!(!row(&[1.0, 1.0, 1.0], 1).limited_by_generator());
+        assert!(row(&[1.0, 1.0, 1.0], 2).limited_by_generator());
+    }
+}
