@@ -72,7 +72,7 @@ bench-wire: ## throughput and latency beside the peers, to bench/results (root, 
 	cargo build --release --locked --package synward --package synward-bench-wire
 	$(target)/release/bench-wire all --synward $(target)/release/synward --out bench/results --typed "make bench-wire"
 
-bench-tuning: ## what each knob of the frame path is worth, to bench/results (root, two cores that do nothing else; about half an hour)
+bench-tuning: ## what each knob of the frame path is worth, to bench/results (root, two cores that do nothing else; about 45 minutes)
 	scripts/setup bench-wire
 	cargo build --release --locked --package synward-bench-wire
 	scripts/bench-tuning $(target)/release/bench-wire
