@@ -11,12 +11,15 @@ use crate::contender::{Contender, Load, Role, Running, Synward, Wait};
 use crate::interrupt;
 use crate::latency::{Latency, latency};
 use crate::meter::Meter;
-use crate::suite::FIXED_RATES;
-use crate::throughput::{Entrant, Row, race, spread};
+use crate::throughput::{Entrant, Row, in_turns, race, spread};
 use crate::traffic::{Rules, Traffic, Workload};
 
-/// How long the latency is looked at in a turn.
+/// How long the latency is looked at in a turn, and how many frames there are at least.
 const LOOK: Duration = Duration::from_millis(200);
+const ENOUGH: u64 = 500;
+
+/// With what it is looked at, and at which rate, in frames a second.
+const LOOKS: [(Wait, u64); 3] = [(Wait::Busy, 100_000), (Wait::Adaptive, 1_000), (Wait::Adaptive, 100_000)];
 
 /// A build of Synward, and what is different in it.
 #[derive(Debug, Clone)]
@@ -70,8 +73,8 @@ struct Seen {
     name: String,
     /// By workload, in turns.
     rows: Vec<Row>,
-    /// By rate, in turns.
-    latencies: [Vec<Latency>; FIXED_RATES.len()],
+    /// By what is looked at, in turns.
+    latencies: [Vec<Latency>; LOOKS.len()],
 }
 
 /// Measures all of them in turns, so often, and answers with a table.
@@ -87,20 +90,31 @@ pub(crate) fn compare(traffic: &Traffic, builds: &[Build], rounds: u32, turn: Du
         let rows = race(&mut meter, &mut entrants, workload, rounds, turn)?;
         seen.iter_mut().zip(rows).for_each(|(seen, row)| seen.rows.push(row));
     }
+    delay(traffic, &mut meter, &mut entrants, &mut seen, Wait::Busy, rounds)?;
     drop(entrants);
     let mut meter = Meter::new()?;
     let mut entrants = enter(traffic, builds, Wait::Adaptive, &mut meter)?;
-    let probes = traffic.probes()?;
-    for round in 1..=rounds {
-        eprintln!("latency: round {round} of {rounds}");
-        let mut pairs: Vec<_> = entrants.iter_mut().zip(&mut seen).collect();
-        let first = round as usize % pairs.len().max(1);
-        pairs.rotate_left(first);
-        for (entrant, seen) in pairs {
-            look(&mut meter, entrant, &probes, &mut seen.latencies)?;
-        }
-    }
+    delay(traffic, &mut meter, &mut entrants, &mut seen, Wait::Adaptive, rounds)?;
     Ok(table(&workloads, &seen))
+}
+
+/// Looks at the latency of all of them in turns, so often.
+fn delay(
+    traffic: &Traffic,
+    meter: &mut Meter,
+    entrants: &mut [Entrant],
+    seen: &mut [Seen],
+    wait: Wait,
+    rounds: u32,
+) -> Result<()> {
+    let probes = traffic.probes()?;
+    in_turns(&format!("latency, {}", wait.name()), rounds, entrants, seen, |entrant, seen| {
+        let wanted = LOOKS.into_iter().zip(&mut seen.latencies).filter(|((of, _), _)| *of == wait);
+        for ((_, rate), latencies) in wanted {
+            latencies.push(latency(meter, entrant, &probes, rate, LOOK, ENOUGH)?);
+        }
+        Ok(())
+    })
 }
 
 fn enter(traffic: &Traffic, builds: &[Build], wait: Wait, meter: &mut Meter) -> Result<Vec<Entrant>> {
@@ -113,28 +127,16 @@ fn enter(traffic: &Traffic, builds: &[Build], wait: Wait, meter: &mut Meter) -> 
     builds.iter().map(start).collect()
 }
 
-fn look(
-    meter: &mut Meter,
-    entrant: &mut Entrant,
-    probes: &Workload,
-    latencies: &mut [Vec<Latency>; FIXED_RATES.len()],
-) -> Result<()> {
-    for (rate, latencies) in FIXED_RATES.into_iter().zip(latencies) {
-        latencies.push(latency(meter, entrant, probes, "", rate, LOOK)?);
-    }
-    Ok(())
-}
-
 fn table(workloads: &[Workload], seen: &[Seen]) -> String {
     let mut table = "| |".to_owned();
     for Workload { name, .. } in workloads {
         let _ = write!(table, " {name}: kframes/s | ratio [least-most] |");
     }
-    for rate in FIXED_RATES {
-        let _ = write!(table, " µs at {rate}/s: p50 | p99 |");
+    for (wait, rate) in LOOKS {
+        let _ = write!(table, " {}, µs at {rate}/s: p50 | p99 |", wait.name());
     }
     table += "\n|---|";
-    table += &"---|---|".repeat(workloads.len() + FIXED_RATES.len());
+    table += &"---|---|".repeat(workloads.len() + LOOKS.len());
     table.push('\n');
     let Some(first) = seen.first() else { return table };
     seen.iter().for_each(|seen| table += &line(seen, first));

@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use crate::contender::{Contender, Xdp};
 use crate::meter::Meter;
 use crate::suite::Suite;
+use crate::targets::{Target, targets};
 use crate::throughput::{Entrant, Row, race};
 use crate::traffic::Traffic;
 
@@ -65,11 +66,23 @@ pub(crate) fn no_row_is_empty(suite: &Suite<'_>) -> Result<()> {
         ensure!(row.faults().is_empty(), "{workload}, {contender}: {:?}", row.faults());
         ensure!(turns.iter().all(|turn| turn.rate > 0.0), "{workload}, {contender}: no frame");
     }
-    let faults = results.without_loss.iter().map(|row| (&row.contender, &row.faults));
-    let faults = faults.chain(results.bursts.iter().map(|row| (&row.contender, &row.faults)));
-    let faults = faults.chain(results.loss.iter().map(|row| (&row.contender, &row.faults)));
-    for (contender, faults) in faults.chain(results.latency.iter().map(|row| (&row.contender, &row.faults))) {
+    let faults = results.without_loss.iter().map(|row| (&row.contender, row.faults.clone()));
+    let faults = faults.chain(results.bursts.iter().map(|row| (&row.contender, row.faults.clone())));
+    let faults = faults.chain(results.loss.iter().map(|row| (&row.contender, row.faults.clone())));
+    for (contender, faults) in faults.chain(results.latency.iter().map(|row| (&row.contender, row.faults())))
+    {
         ensure!(faults.is_empty(), "{contender}: {faults:?}");
+    }
+    for curve in &results.loss {
+        ensure!(!curve.points.is_empty(), "{}: no loss at any load", curve.contender);
+    }
+    for row in &results.latency {
+        ensure!(row.turns.iter().all(|turn| turn.p50 > 0.0), "{}: no time under way", row.contender);
+    }
+    let is_absent = |name: &str| results.absent.iter().any(|absent| name.ends_with(&absent.contender));
+    for target in targets(suite).iter().filter(|target| target.is_met().is_none()) {
+        let Target { case, against, .. } = target;
+        ensure!(is_absent(case) || is_absent(against), "nothing was reached: {case} against {against}");
     }
     everybody_has_a_row(suite)
 }

@@ -6,8 +6,9 @@ use crate::contender::Role;
 use crate::meter::{Counts, Flow, Tally};
 use crate::traffic::Block;
 
-/// The longest that nothing may arrive while frames are sent as fast as can be.
-const LONGEST_SILENCE: Duration = Duration::from_millis(300);
+/// The longest that nothing may arrive while frames are sent as fast as can be: shorter than the shortest turn, longer than what others take
+/// a shared core for.
+const LONGEST_SILENCE: Duration = Duration::from_millis(200);
 
 /// By how much the share of a template among the frames that arrive may differ from that among those sent: a tenth of it, and a half
 /// per cent of all for chance.
@@ -20,7 +21,7 @@ const MOST_WAITING: f64 = 16384.0;
 pub(crate) fn faults(role: Role, flow: &Flow) -> Vec<String> {
     let Flow { counts, .. } = flow;
     let mut faults = faults_of_any(role, counts);
-    if counts.longest_silence > LONGEST_SILENCE {
+    if counts.tallies.iter().any(|tally| tally.arrived > 0) && counts.longest_silence > LONGEST_SILENCE {
         faults.push(format!("slept for {:?}", counts.longest_silence));
     }
     faults.extend(faults_of_word(flow));

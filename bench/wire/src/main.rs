@@ -163,6 +163,8 @@ fn main() -> Result<()> {
         Command::Changes { builds, rounds, turn } => {
             prepare()?;
             let traffic = Traffic::new(Rules::new(1_000_000, 10_000)?, SOURCES, Order::Uniform, MOST_SHOTS);
+            // A bed of veth pairs has no other mode.
+            println!("**veth, copy mode: compare, do not quote as throughput.**\n");
             print!("{}", changes::compare(&traffic, &builds, rounds, Duration::from_millis(turn))?);
             Ok(())
         }

@@ -17,7 +17,7 @@ pub(crate) const NUMBERS: u64 = 1 << 21;
 
 /// Slices of time that arrivals are counted in, and how long one is (`SLICES`, `SLICE_SHIFT`).
 const SLICES: u32 = 1024;
-const SLICE: Duration = Duration::from_nanos(1 << 26);
+const SLICE: Duration = Duration::from_nanos(1 << 24);
 
 /// Calls of the program in a batch of the kernel's (`BATCH`).
 const BATCH: u64 = 64;
@@ -64,7 +64,7 @@ pub(crate) struct Counts {
     pub(crate) tallies: Vec<Tally>,
     /// Frames that arrived and were none of the run.
     pub(crate) foreign: u64,
-    /// The longest that nothing arrived, between the first arrival and the end of the generator.
+    /// The longest that nothing arrived while the generator ran.
     pub(crate) longest_silence: Duration,
     /// Frames a second that left, where they were sent by the clock: fewer than asked for, if the generator is too slow.
     pub(crate) offered: Option<f64>,
@@ -143,6 +143,7 @@ impl Meter {
         let order = Order { device, shots: workload.shots.len(), rate: 0, burst: 0, limit: u64::MAX };
         self.kernel.set("orders", 0, &order.record()?)?;
         let calls = (FASTEST * (WARM_UP + time + SETTLE).as_secs_f64()) as u64;
+        let began = monotonic()?;
         let (flow, ended) = thread::scope(|scope| {
             let kernel = &self.kernel;
             let sending = scope.spawn(move || generate(kernel, &bed.source, workload, calls));
@@ -157,7 +158,8 @@ impl Meter {
             Ok::<_, anyhow::Error>((seen?, ended?))
         })?;
         thread::sleep(SETTLE);
-        let counts = Counts { longest_silence: self.longest_silence(ended)?, ..self.counts(workload)? };
+        let counts =
+            Counts { longest_silence: self.longest_silence(began, ended)?, ..self.counts(workload)? };
         Ok(Flow { counts, ..flow })
     }
 
@@ -262,14 +264,15 @@ impl Meter {
         Ok((last > began).then(|| before as f64 * 1e9 / (last - began) as f64))
     }
 
-    /// The longest that nothing arrived, between the first arrival and the end of the generator, by CLOCK_MONOTONIC in ns.
-    fn longest_silence(&self, ended: u64) -> Result<Duration> {
+    /// The longest that nothing arrived between two moments, by CLOCK_MONOTONIC in ns.
+    fn longest_silence(&self, began: u64, ended: u64) -> Result<Duration> {
         let counts = (0..SLICES).map(|slice| self.kernel.sum::<1>("slices", slice).map(|[count]| count));
         let counts = counts.collect::<Result<Vec<_>>>()?;
         let run = self.kernel.get("runs", 0)?;
-        let began = crate::kernel::words(&run).next().filter(|began| *began > 0).unwrap_or(ended);
-        let slices = ended.saturating_sub(began) / SLICE.as_nanos() as u64;
-        Ok(SLICE * u32::try_from(longest_gap(&counts, usize::try_from(slices)?))?)
+        let first = crate::kernel::words(&run).next().filter(|first| *first > 0).unwrap_or(ended);
+        let slices = ended.saturating_sub(first) / SLICE.as_nanos() as u64;
+        let gap = SLICE * u32::try_from(longest_gap(&counts, usize::try_from(slices)?))?;
+        Ok(gap.max(Duration::from_nanos(first.saturating_sub(began))))
     }
 }
 

@@ -11,10 +11,10 @@ use crate::contender::{
     BareVeth, Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, OuterBox, Suricata, Synward,
     Testpmd, Wait, Xdp,
 };
-use crate::latency::{Latency, latency};
+use crate::latency::{LatencyRow, latency};
 use crate::meter::Meter;
 use crate::rfc2544::{Burst, LossCurve, Search, Throughput, burst, loss_curve, throughput};
-use crate::throughput::{Entrant, Row, race};
+use crate::throughput::{Entrant, Row, in_turns, race};
 use crate::traffic::{MOST_SHOTS, Traffic};
 
 /// Lengths on the wire that RFC 2544 section 9.1 names for Ethernet.
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) lengths: usize,
     /// Of a run for the latency, and for the loss at a load.
     pub(crate) run: Duration,
+    /// Frames of a run for the latency, at least.
+    pub(crate) enough: u64,
     /// Contenders whose name has one of these in it; all, where there is none.
     pub(crate) only: Vec<String>,
     /// All parts, where there is none.
@@ -62,14 +64,16 @@ pub(crate) struct Plan {
 impl Plan {
     /// For figures that are to be quoted.
     pub(crate) fn full(rounds: u32, turn: Duration) -> Self {
-        let search = Search { trial: Duration::from_millis(200), tries: 2, steps: 5 };
+        let (trial, proof) = (Duration::from_millis(200), Duration::from_millis(600));
+        let search = Search { trial, proof, tries: 2, steps: 5 };
         Self {
             rounds,
             shots: MOST_SHOTS,
             turn,
             search,
             lengths: LENGTHS.len(),
-            run: Duration::from_secs(1),
+            run: Duration::from_millis(500),
+            enough: 2000,
             only: Vec::new(),
             parts: Vec::new(),
         }
@@ -77,10 +81,11 @@ impl Plan {
 
     /// To see that everything works.
     pub(crate) fn smoke() -> Self {
-        let search = Search { trial: Duration::from_millis(50), tries: 1, steps: 2 };
+        let (trial, proof) = (Duration::from_millis(50), Duration::from_millis(50));
+        let search = Search { trial, proof, tries: 1, steps: 2 };
         let (turn, run) = (Duration::from_millis(150), Duration::from_millis(100));
         let (only, parts) = (Vec::new(), Vec::new());
-        Self { rounds: 1, shots: 1 << 16, turn, search, lengths: 1, run, only, parts }
+        Self { rounds: 1, shots: 1 << 16, turn, search, lengths: 1, run, enough: 100, only, parts }
     }
 }
 
@@ -111,7 +116,7 @@ pub(crate) struct Results {
     pub(crate) without_loss: Vec<Throughput>,
     pub(crate) bursts: Vec<Burst>,
     pub(crate) loss: Vec<LossCurve>,
-    pub(crate) latency: Vec<Latency>,
+    pub(crate) latency: Vec<LatencyRow>,
 }
 
 impl Results {
@@ -154,14 +159,15 @@ impl Suite<'_> {
         if let Some(outer) = &self.outer {
             return vec![(Box::new(outer.clone()), Joins::Mixes)];
         }
-        let one_core = Synward { receiver: Receiver::Thread, ..self.synward(Load::AllRules, Wait::Adaptive) };
+        let one_core = |wait| Synward { receiver: Receiver::Thread, ..self.synward(Load::AllRules, wait) };
         let iptables = Bridge(Filter::Iptables(self.synward.clone()));
         vec![
             (Box::new(self.synward(Load::AllRules, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::NoRules, Wait::Busy)), Joins::Mixes),
             (Box::new(self.synward(Load::Swapped, Wait::Busy)), Joins::All),
             (Box::new(self.synward(Load::AllRules, Wait::Adaptive)), Joins::All),
-            (Box::new(one_core), Joins::Mixes),
+            (Box::new(one_core(Wait::Adaptive)), Joins::Mixes),
+            (Box::new(one_core(Wait::Busy)), Joins::Mixes),
             (Box::new(Null(Wait::Busy)), Joins::Floods),
             (Box::new(Null(Wait::Adaptive)), Joins::Floods),
             (Box::new(Testpmd(Driver::AfXdp)), Joins::Mixes),
@@ -277,8 +283,7 @@ impl Suite<'_> {
         for workload in &workloads {
             for entrant in &mut entrants {
                 eprintln!("without loss: {}: {}", workload.name, entrant.name);
-                let limit = 1.3 * entrant.saturate(&mut meter, workload, turn)?.rate;
-                let found = throughput(&mut meter, entrant, workload, limit, search)?;
+                let found = throughput(&mut meter, entrant, workload, turn, search)?;
                 self.results.without_loss.push(found);
             }
         }
@@ -286,8 +291,7 @@ impl Suite<'_> {
         for entrant in &mut entrants {
             eprintln!("bursts, and loss at loads: {}", entrant.name);
             self.results.bursts.push(burst(&mut meter, entrant, &shortest, search)?);
-            let full = entrant.saturate(&mut meter, &shortest, turn)?.rate;
-            self.results.loss.push(loss_curve(&mut meter, entrant, &shortest, full, run / 2)?);
+            self.results.loss.push(loss_curve(&mut meter, entrant, &shortest, turn, run)?);
         }
         Ok(())
     }
@@ -298,18 +302,29 @@ impl Suite<'_> {
         let mut entrants = self.enter(&self.few(), &mut meter, |_| Receiver::Sender)?;
         entrants.extend(self.enter(&self.beside(), &mut meter, |_| Receiver::Thread)?);
         let probes = self.traffic.probes()?;
-        let Plan { search, turn, run, .. } = self.plan;
+        let Plan { rounds, search, turn, run, enough, .. } = self.plan;
+        let mut rows = Vec::new();
         for entrant in &mut entrants {
             eprintln!("latency: {}", entrant.name);
-            let limit = 1.3 * entrant.saturate(&mut meter, &probes, turn)?.rate;
-            let full = throughput(&mut meter, entrant, &probes, limit, search)?.rate;
-            let fixed = FIXED_RATES.map(|rate| (format!("{rate} frames/s"), rate));
-            let shares = SHARES.map(|share| (format!("{share} %"), (full * share / 100).max(1)));
-            for (load, rate) in fixed.into_iter().chain(shares) {
-                let seen = latency(&mut meter, entrant, &probes, &load, rate, run)?;
-                self.results.latency.push(seen);
-            }
+            let full = throughput(&mut meter, entrant, &probes, turn, search)?;
+            rows.push(loads(&entrant.name, &full));
         }
+        in_turns("latency", rounds, &mut entrants, &mut rows, |entrant, rows| {
+            for (rate, row) in rows {
+                row.turns.push(latency(&mut meter, entrant, &probes, *rate, run, enough)?);
+            }
+            Ok(())
+        })?;
+        self.results.latency.extend(rows.into_iter().flatten().map(|(_, row)| row));
         Ok(())
     }
+}
+
+/// The rates at which the latency of a contender is looked at: fixed ones, and shares of what it forwards without loss, if there is such a rate.
+fn loads(contender: &str, full: &Throughput) -> Vec<(u64, LatencyRow)> {
+    let fixed = FIXED_RATES.map(|rate| (format!("{rate} frames/s"), rate));
+    let shares = SHARES.map(|share| (format!("{share} %"), full.rate * share / 100));
+    let loads = fixed.into_iter().chain(shares).filter(|(_, rate)| *rate > 0);
+    let row = |load| LatencyRow { contender: contender.to_owned(), load, turns: Vec::new() };
+    loads.map(|(load, rate)| (rate, row(load))).collect()
 }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::contender::{
     BareVeth, Bridge, BridgeOnItsOwnCore, Contender, Driver, Filter, Load, Null, Testpmd, Wait,
 };
+use crate::latency::Latency;
 use crate::suite::{FIXED_RATES, Suite};
+use crate::throughput::spread;
 
 /// A row of the table of targets.
 #[derive(Debug, Clone, Serialize)]
@@ -16,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) bound: Bound,
     /// None where one of the two is missing, or void.
     pub(crate) reached: Option<f64>,
-    /// Least and most of a ratio of rates, round by round.
+    /// Least and most of it, round by round.
     pub(crate) spread: Option<(f64, f64)>,
     /// Whether both took all that the generator sent: which one is faster was not seen.
     pub(crate) limited_by_generator: bool,
@@ -84,28 +86,36 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
     let [slow, fast] = FIXED_RATES.map(|rate| format!("{rate} frames/s"));
     let wire = name(&BareVeth);
     let find = |contender: &str, load: &str| {
-        let mut latencies = suite.results.latency.iter().filter(|latency| latency.faults.is_empty());
-        latencies.find(|latency| latency.contender == contender && latency.load == load)
+        let mut rows = suite.results.latency.iter().filter(|row| row.faults().is_empty());
+        rows.find(|row| row.contender == contender && row.load == load)
     };
-    // What a bare wire takes is the bed's.
-    let added = |contender: &str, load: &str| Some(find(contender, load)?.p50 - find(&wire, load)?.p50);
+    // What a bare wire takes is the bed's. Turn by turn.
+    let added = |contender: &str, load: &str, of: fn(&Latency) -> f64| -> Option<Vec<f64>> {
+        let pairs = find(contender, load)?.turns.iter().zip(&find(&wire, load)?.turns);
+        Some(pairs.map(|(turn, bare)| of(turn) - of(bare)).collect())
+    };
     let bridges = [name(&BridgeOnItsOwnCore), name(&Bridge(Filter::Nothing))];
     let busy = name(&suite.synward(Load::AllRules, Wait::Busy));
     let adaptive = name(&suite.synward(Load::AllRules, Wait::Adaptive));
-    let ratio = |bridge: &str| Some(added(&busy, &fast)? / added(bridge, &fast)?);
-    let p99 = find(&adaptive, &slow).zip(find(&wire, &slow)).map(|(ours, wire)| ours.p99 - wire.p99);
-    let target = |case: String, against: &str, bound, reached| Target {
-        case,
-        against: against.into(),
-        bound,
-        reached,
-        spread: None,
-        limited_by_generator: false,
+    let ratios = |bridge: &str| -> Option<Vec<f64>> {
+        let (ours, theirs) = (added(&busy, &fast, |l| l.p50)?, added(bridge, &fast, |l| l.p50)?);
+        Some(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
+    };
+    let target = |case: String, against: &str, bound, reached: Option<Vec<f64>>| {
+        let reached = reached.map(spread);
+        Target {
+            case,
+            against: against.into(),
+            bound,
+            reached: reached.map(|[_, median, _]| median),
+            spread: reached.map(|[least, _, most]| (least, most)),
+            limited_by_generator: false,
+        }
     };
     let mut targets: Vec<_> = bridges
         .iter()
         .map(|bridge| {
-            target(format!("added latency at {fast}, p50: {busy}"), bridge, Bound::Most(3.0), ratio(bridge))
+            target(format!("added latency at {fast}, p50: {busy}"), bridge, Bound::Most(3.0), ratios(bridge))
         })
         .collect();
     targets.extend([
@@ -113,9 +123,14 @@ fn latencies(suite: &Suite<'_>) -> Vec<Target> {
             format!("added latency at {slow}, p50: {adaptive}"),
             &wire,
             Bound::Microseconds(60.0),
-            added(&adaptive, &slow),
+            added(&adaptive, &slow, |l| l.p50),
         ),
-        target(format!("added latency at {slow}, p99: {adaptive}"), &wire, Bound::Microseconds(500.0), p99),
+        target(
+            format!("added latency at {slow}, p99: {adaptive}"),
+            &wire,
+            Bound::Microseconds(500.0),
+            added(&adaptive, &slow, |l| l.p99),
+        ),
     ]);
     targets
 }

@@ -33,6 +33,10 @@ pub(crate) struct Entrant {
 pub(crate) struct Turn {
     /// Frames a second: those that no rule blocks, counted at the sink; of who drops all, those that it took.
     pub(crate) rate: f64,
+    /// Frames a second that were sent meanwhile.
+    pub(crate) sent: f64,
+    /// Frames a second of the workload that it could take: as `rate`, with the share of frames that are blocked.
+    pub(crate) capacity: f64,
     /// Time of the contender's core for each frame that it took, in ns. A contender that spins uses all there is.
     pub(crate) nanoseconds: f64,
     /// The share that was lost of the frames that are to be forwarded; of who drops all, of those that were sent.
@@ -147,6 +151,7 @@ fn turn(role: Role, flow: &Flow) -> Turn {
     let (sent, arrived) = (sum(|tally| tally.sent), sum(|tally| tally.arrived));
     let good = |tally: &&crate::meter::Tally| tally.block == Block::No;
     let passed: u64 = flow.window.iter().filter(good).map(|tally| tally.arrived).sum();
+    let good: u64 = flow.window.iter().filter(good).map(|tally| tally.sent).sum();
     let taken = flow.taken.unwrap_or(arrived);
     // A flood has no frames but blocked ones.
     let is_flood = !flow.window.iter().any(|tally| tally.block == Block::No);
@@ -155,8 +160,11 @@ fn turn(role: Role, flow: &Flow) -> Turn {
     } else {
         (passed, expected(role, &flow.window), arrived)
     };
+    let a_second = |frames: f64| frames / flow.time.as_secs_f64();
     Turn {
-        rate: counted as f64 / flow.time.as_secs_f64(),
+        rate: a_second(counted as f64),
+        sent: a_second(sent as f64),
+        capacity: a_second(passed as f64 * sent as f64 / good.max(1) as f64),
         nanoseconds: flow.busy.as_nanos() as f64 / taken.max(1) as f64,
         loss: (1.0 - got as f64 / wanted.max(1) as f64).max(0.0),
         limited_by_generator: taken as f64 > ALL * sent as f64,
@@ -164,7 +172,7 @@ fn turn(role: Role, flow: &Flow) -> Turn {
     }
 }
 
-/// Has all take turns, so often, with so much time each; each round begins with another one, so that nobody always comes behind the same.
+/// Has all take turns under as many frames as can be sent, so often, with so much time each.
 pub(crate) fn race(
     meter: &mut Meter,
     entrants: &mut [Entrant],
@@ -179,16 +187,33 @@ pub(crate) fn race(
         turns: Vec::new(),
     };
     let mut rows: Vec<Row> = entrants.iter().map(row).collect();
+    in_turns(&workload.name, rounds, entrants, &mut rows, |entrant, row| {
+        row.turns.push(entrant.saturate(meter, workload, time)?);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Has each take its turn with what is kept of it, so often; each round begins with another one, and every second
+/// round goes backwards, so that nobody always comes behind the same.
+pub(crate) fn in_turns<E, K>(
+    what: &str,
+    rounds: u32,
+    entrants: &mut [E],
+    kept: &mut [K],
+    mut turn: impl FnMut(&mut E, &mut K) -> Result<()>,
+) -> Result<()> {
     for round in 1..=rounds {
-        eprintln!("{}: round {round} of {rounds}", workload.name);
-        let mut pairs: Vec<_> = entrants.iter_mut().zip(&mut rows).collect();
+        eprintln!("{what}: round {round} of {rounds}");
+        let mut pairs: Vec<_> = entrants.iter_mut().zip(&mut *kept).collect();
+        if round % 2 == 0 {
+            pairs.reverse();
+        }
         let first = (round as usize * pairs.len() / rounds as usize) % pairs.len().max(1);
         pairs.rotate_left(first);
-        for (entrant, row) in pairs {
-            row.turns.push(entrant.saturate(meter, workload, time)?);
-        }
+        pairs.into_iter().try_for_each(|(entrant, kept)| turn(entrant, kept))?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -198,6 +223,8 @@ mod tests {
     fn row(rates: &[f64], limited: usize) -> Row {
         let turn = |(place, rate): (usize, &f64)| Turn {
             rate: *rate,
+            sent: 0.0,
+            capacity: 0.0,
             nanoseconds: 0.0,
             loss: 0.0,
             limited_by_generator: place < limited,
@@ -211,6 +238,19 @@ mod tests {
     fn a_spread_is_the_least_the_median_and_the_most() {
         assert_eq!(spread(vec![3.0, 1.0, 9.0, 2.0, 4.0]), [1.0, 3.0, 9.0]);
         assert_eq!(spread(vec![5.0]), [5.0; 3]);
+    }
+
+    #[test]
+    fn each_takes_its_turn_in_each_round_and_another_one_begins() {
+        let (mut order, mut kept) = (Vec::new(), [0; 3]);
+        in_turns("", 3, &mut ['a', 'b', 'c'], &mut kept, |entrant, kept| {
+            order.push(*entrant);
+            *kept += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(String::from_iter(order), "bcaacbabc");
+        assert_eq!(kept, [3; 3]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Commands of the machine's own tools.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,8 @@ pub(crate) fn run(line: &str) -> Result<String> {
 /// Runs a command of these words, which must succeed, and answers what it printed.
 pub(crate) fn run_words(words: &[&str]) -> Result<String> {
     let (program, arguments) = words.split_first().context("no command")?;
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    // A signal from the terminal is for the harness, which ends its work by such commands.
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).process_group(0).output();
     let output = output.with_context(|| format!("cannot start `{program}`"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use nix::libc::{IFF_PROMISC, IFF_UP};
 use serde::Serialize;
 
 pub(crate) use command::{is_installed, run};
@@ -39,8 +40,38 @@ pub(crate) enum Receiver {
 pub(crate) struct Host {
     pub(crate) namespace: Namespace,
     pub(crate) device: String,
-    /// Whether the interface is the machine's, and goes back to it.
-    is_borrowed: bool,
+    /// As what the interface goes back to the machine, if it is the machine's.
+    borrowed: Option<Flags>,
+}
+
+/// What an interface of the machine was before.
+#[derive(Debug, Clone, Copy)]
+struct Flags {
+    up: bool,
+    promiscuous: bool,
+}
+
+impl Flags {
+    /// Reads them, of an interface that loses no address by being taken away.
+    fn of(device: &str) -> Result<Self> {
+        let path = format!("/sys/class/net/{device}/flags");
+        let text = fs::read_to_string(&path).with_context(|| format!("there is no interface {device}"))?;
+        let flags = i32::from_str_radix(text.trim().trim_start_matches("0x"), 16).context(path)?;
+        let addresses = run(&format!("ip -brief address show dev {device} scope global"))?;
+        let addresses: Vec<_> = addresses.split_whitespace().skip(2).collect();
+        ensure!(
+            addresses.is_empty(),
+            "{device} would lose its addresses: is it the right port? Then first: ip address flush dev {device}   # {}",
+            addresses.join(" ")
+        );
+        Ok(Self { up: flags & IFF_UP != 0, promiscuous: flags & IFF_PROMISC != 0 })
+    }
+
+    /// Words for `ip link set`.
+    fn words(self) -> String {
+        let word = |is_on| if is_on { "on" } else { "off" };
+        format!("{} promisc {}", if self.up { "up" } else { "down" }, word(self.promiscuous))
+    }
 }
 
 impl Host {
@@ -52,9 +83,11 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let Self { namespace, device, is_borrowed } = self;
-        let back = format!("link set {device} promisc off netns {}", std::process::id());
-        if *is_borrowed && let Err(error) = namespace.ip(&back) {
+        let Self { namespace, device, borrowed } = self;
+        let Some(flags) = borrowed else { return };
+        let back = namespace.ip(&format!("link set {device} netns {}", std::process::id()));
+        let back = back.and_then(|_| run(&format!("ip link set {device} {}", flags.words())));
+        if let Err(error) = back {
             eprintln!("bench-wire: cannot give {device} back: {error:#}");
         }
     }
@@ -82,7 +115,7 @@ impl Bed {
         let host = |port: &str, name: &str| {
             let namespace = Namespace::new(&format!("{number}-{name}"))?;
             cable(&wire, port, &namespace)?;
-            Ok::<_, anyhow::Error>(Host { namespace, device: END.to_owned(), is_borrowed: false })
+            Ok::<_, anyhow::Error>(Host { namespace, device: END.to_owned(), borrowed: None })
         };
         let (source, sink) = (host(&outside, "source")?, host(&inside, "sink")?);
         Ok(Self { source, wire, sink, outside, inside, receiver, folder: make_folder(number)? })
@@ -94,7 +127,7 @@ impl Bed {
         let namespace = |name: &str| Namespace::new(&format!("{number}-{name}"));
         let (source, wire, sink) = (namespace("source")?, namespace("wire")?, namespace("sink")?);
         cable(&source, END, &sink)?;
-        let host = |namespace| Host { namespace, device: END.to_owned(), is_borrowed: false };
+        let host = |namespace| Host { namespace, device: END.to_owned(), borrowed: None };
         Self::without_ports(number, host(source), wire, host(sink))
     }
 
@@ -102,9 +135,10 @@ impl Bed {
     pub(crate) fn between(source: &str, sink: &str) -> Result<Self> {
         let number = next();
         let host = |device: &str, name: &str| {
+            let flags = Flags::of(device)?;
             let namespace = Namespace::new(&format!("{number}-{name}"))?;
             run(&format!("ip link set {device} netns {}", namespace.name()))?;
-            let host = Host { namespace, device: device.to_owned(), is_borrowed: true };
+            let host = Host { namespace, device: device.to_owned(), borrowed: Some(flags) };
             host.namespace.ip(&format!("link set {device} up promisc on"))?;
             Ok::<_, anyhow::Error>(host)
         };

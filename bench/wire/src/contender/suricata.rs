@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::process::Process;
 use super::{Contender, Role, Running};
-use crate::bed::{Bed, cores, is_installed};
+use crate::bed::{Bed, Receiver, cores, is_installed};
 use crate::traffic::Rules;
 
 /// The program.
@@ -24,6 +24,10 @@ impl Contender for Suricata {
 
     fn missing(&self) -> Option<String> {
         (!is_installed("suricata")).then(|| "no suricata: install it from Debian's backports".into())
+    }
+
+    fn receiver(&self) -> Receiver {
+        Receiver::Sender
     }
 
     fn start(&self, bed: &Bed, _rules: &Rules) -> Result<Box<dyn Running>> {
@@ -66,7 +70,7 @@ outputs: []
 exception-policy: ignore
 stream:
   midstream-policy: ignore
-# Without GRO, a veth's receiver is none that could be given a core.
+# The harness sets what a port's receiver does.
 capture:
   disable-offloading: no
 af-packet:

@@ -10,8 +10,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use synward_bench::machine::Machine;
 
-pub(crate) use page::{targets_table, throughput_table};
-
 use crate::suite::{Results, Suite};
 use crate::targets::{Target, targets};
 
@@ -34,7 +32,8 @@ pub(crate) fn write(suite: &Suite<'_>, machine: &Machine, folder: &Path) -> Resu
     let driver_mode = suite.driver_mode();
     let report = Report { machine, driver_mode, targets: &targets, results };
     fs::write(file(".json"), serde_json::to_string_pretty(&report)? + "\n")?;
-    fs::write(file(".md"), page::page(machine, driver_mode, &targets, results, &plots))?;
-    print!("{}\n{}", throughput_table(results), targets_table(&targets));
+    let page = |plots: &[String]| page::page(machine, driver_mode, &targets, results, plots);
+    fs::write(file(".md"), page(&plots))?;
+    print!("{}", page(&[]));
     Ok(file(".md").display().to_string())
 }

@@ -6,7 +6,7 @@ use synward_bench::machine::Machine;
 
 use crate::bed::Receiver;
 use crate::contender::{BareVeth, Xdp};
-use crate::latency::Latency;
+use crate::latency::LatencyRow;
 use crate::rfc2544::LOADS;
 use crate::suite::{Absent, Results};
 use crate::targets::{Bound, Target};
@@ -40,7 +40,7 @@ pub(crate) fn page(
 }
 
 /// What was to be reached.
-pub(crate) fn targets_table(targets: &[Target]) -> String {
+fn targets_table(targets: &[Target]) -> String {
     let mut table = "| case | against | must reach | reached | |\n|---|---|---|---|---|\n".to_owned();
     for target in targets {
         let Target { case, against, bound, reached, spread, limited_by_generator } = target;
@@ -77,9 +77,9 @@ fn control(results: &Results) -> String {
 }
 
 /// Frames a second under as many as can be sent.
-pub(crate) fn throughput_table(results: &Results) -> String {
-    let mut table = "| workload | contender | kframes/s, median [least-most] | lost | ns of the core for a frame | ratio to the first |\n\
-                     |---|---|---|---|---|---|\n"
+fn throughput_table(results: &Results) -> String {
+    let mut table = "| workload | contender | kframes/s, median [least-most] | sent | lost | ns of the core for a frame | ratio to the first [least-most] |\n\
+                     |---|---|---|---|---|---|---|\n"
         .to_owned();
     for row in &results.throughput {
         let first = results.throughput.iter().find(|first| first.workload == row.workload);
@@ -92,17 +92,23 @@ fn throughput_row(row: &Row, first: &Row) -> String {
     let Row { workload, contender, receiver, .. } = row;
     let faults = row.faults();
     if !faults.is_empty() {
-        return format!("| {workload} | {contender} | void: {} | | | |\n", faults.join("; "));
+        return format!("| {workload} | {contender} | void: {} | | | | |\n", faults.join("; "));
     }
     let [least, median, most] = row.spread(|turn| turn.rate / 1e3);
     let [_, nanoseconds, _] = row.spread(|turn| turn.nanoseconds);
-    let star = if *receiver == Receiver::Sender { " *" } else { "" };
+    let name = name(contender, *receiver);
     let plus = plus(row.limited_by_generator());
+    let [_, sent, _] = row.spread(|turn| turn.sent / 1e3);
     let [_, loss, _] = row.spread(|turn| 100.0 * turn.loss);
-    let [_, ratio, _] = row.ratios(first);
+    let [lowest, ratio, highest] = row.ratios(first);
     format!(
-        "| {workload} | {contender}{star} | {median:.0} [{least:.0}-{most:.0}]{plus} | {loss:.0} % | {nanoseconds:.0} | {ratio:.2} |\n"
+        "| {workload} | {name} | {median:.0} [{least:.0}-{most:.0}]{plus} | {sent:.0} | {loss:.0} % | {nanoseconds:.0} | {ratio:.2} [{lowest:.2}-{highest:.2}] |\n"
     )
+}
+
+/// A contender, marked where another core receives for it.
+fn name(contender: &str, receiver: Receiver) -> String {
+    format!("{contender}{}", if receiver == Receiver::Sender { " *" } else { "" })
 }
 
 /// The mark of a figure that a faster generator might raise.
@@ -112,7 +118,8 @@ fn plus(limited_by_generator: bool) -> &'static str {
 
 fn absent(results: &Results) -> String {
     let mut text = "Frames that no rule blocks, counted behind the contender; of floods and of who drops all, the frames that it says it \
-                    took. `*`: another core receives for it. `+`: it took all that the generator sent, and might take more.\n\n"
+                    took. Sent: thousand frames a second, blocked ones with them. `*`: another core receives for it, the one that sends: the more it receives, the less is sent. `+`: it took all that \
+                    the generator sent, and might take more.\n\n"
         .to_owned();
     for Absent { contender, reason, is_installed } in &results.absent {
         let what = if *is_installed { "Failed" } else { "Missing" };
@@ -129,13 +136,8 @@ fn without_loss(results: &Results) -> String {
         let bits = wire_bytes(&row.workload).map(|bytes| row.rate as f64 * bytes * 8.0 / 1e6);
         let bits = bits.map_or_else(String::new, |bits| format!("{bits:.0}"));
         let rate = || format!("{:.0}{} | {bits}", row.rate as f64 / 1e3, plus(row.limited_by_generator));
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} |",
-            row.workload,
-            row.contender,
-            unless_void(&row.faults, 2, rate)
-        );
+        let rate = unless_void(&row.faults, 2, rate);
+        let _ = writeln!(table, "| {} | {} | {rate} |", row.workload, name(&row.contender, row.receiver));
     }
     table
 }
@@ -159,7 +161,7 @@ fn bursts(results: &Results) -> String {
     for row in &results.bursts {
         let frames = || format!("{}{}", row.frames, plus(row.limited_by_generator));
         let frames = unless_void(&row.faults, 1, frames);
-        let _ = writeln!(table, "| {} | {frames} |", row.contender);
+        let _ = writeln!(table, "| {} | {frames} |", name(&row.contender, row.receiver));
     }
     table
 }
@@ -167,7 +169,7 @@ fn bursts(results: &Results) -> String {
 fn loss(results: &Results) -> String {
     let loads = LOADS.map(|load| format!("{load} %")).join(" | ");
     let mut table = format!(
-        "Loss in per cent, and at how many kframes/s as they left, at per cent of what the contender forwarded without a limit. Where the generator cannot part \
+        "Loss in per cent, and at how many kframes/s as they left, at per cent of what the contender took without a limit. Where the generator cannot part \
          so many, there is none:\n\n| contender | {loads} |\n|---|"
     );
     table += &"---|".repeat(LOADS.len());
@@ -177,32 +179,47 @@ fn loss(results: &Results) -> String {
         let point = |place| curve.points.get(place).map_or_else(String::new, point);
         let losses = || (0..LOADS.len()).map(point).collect::<Vec<_>>().join(" | ");
         let losses = unless_void(&curve.faults, LOADS.len(), losses);
-        let _ = writeln!(table, "| {} | {losses} |", curve.contender);
+        let _ = writeln!(table, "| {} | {losses} |", name(&curve.contender, curve.receiver));
     }
     table
 }
 
 fn latency(results: &Results) -> String {
-    let mut table = "One way from the generator to the sink, in µs. *Added* is what is left without that of the bare veth pair at the rate that is closest. The sending core \
-                     receives for all but the bridge on its own core. Shares are of the rate without loss.\n\n\
+    let mut table = "One way from the generator to the sink, in µs; of what each turn shows, the median; most and lost of all turns. *Added* is what is left without that of the bare veth pair at the rate that is closest. The sending core \
+                     receives for all but the bridge on its own core. Shares are of the rate without loss of these frames, received so.\n\n\
                      | contender | load | frames/s | p50 | p99 | p99.9 | max | added: p50 | p99 | p99.9 | lost |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for row in &results.latency {
-        let Latency { p50, p99, p999, max, .. } = row;
-        let times = || format!("{p50:.1} | {p99:.1} | {p999:.1} | {max:.0} | {}", added(results, row));
-        let times = unless_void(&row.faults, 7, times);
-        let _ =
-            writeln!(table, "| {} | {} | {} | {times} | {} |", row.contender, row.load, row.rate, row.lost);
+        let percentiles = percentiles(row);
+        let most = row.turns.iter().fold(0.0, |most: f64, turn| most.max(turn.max));
+        let times = || format!("{} | {most:.0} | {}", cells(percentiles), added(results, row));
+        let times = unless_void(&row.faults(), 7, times);
+        let (rate, lost) = (rate(row), row.turns.iter().map(|turn| turn.lost).sum::<u64>());
+        let _ = writeln!(table, "| {} | {} | {rate:.0} | {times} | {lost} |", row.contender, row.load);
     }
     table
 }
 
 /// How much longer than on a bare wire frames are under way.
-fn added(results: &Results, row: &Latency) -> String {
-    let is_bare = |other: &&Latency| other.contender == BareVeth::NAME && other.faults.is_empty();
-    let closest = results.latency.iter().filter(is_bare).min_by_key(|other| other.rate.abs_diff(row.rate));
-    closest.map_or_else(
-        || " | | ".to_owned(),
-        |bare| format!("{:.1} | {:.1} | {:.1}", row.p50 - bare.p50, row.p99 - bare.p99, row.p999 - bare.p999),
-    )
+fn added(results: &Results, row: &LatencyRow) -> String {
+    let is_bare = |other: &&LatencyRow| other.contender == BareVeth::NAME && other.faults().is_empty();
+    let distance = |other: &LatencyRow| (rate(other) - rate(row)).abs();
+    let closest =
+        results.latency.iter().filter(is_bare).min_by(|one, other| distance(one).total_cmp(&distance(other)));
+    let Some(bare) = closest.map(percentiles) else { return " | | ".to_owned() };
+    let [p50, p99, p999] = percentiles(row);
+    cells([p50 - bare[0], p99 - bare[1], p999 - bare[2]])
+}
+
+fn rate(row: &LatencyRow) -> f64 {
+    row.median(|turn| turn.rate as f64)
+}
+
+/// Of the time under way, in µs: p50, p99, p99.9.
+fn percentiles(row: &LatencyRow) -> [f64; 3] {
+    [row.median(|turn| turn.p50), row.median(|turn| turn.p99), row.median(|turn| turn.p999)]
+}
+
+fn cells(values: [f64; 3]) -> String {
+    values.map(|value| format!("{value:.1}")).join(" | ")
 }

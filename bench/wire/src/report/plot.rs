@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::bed::Receiver;
-use crate::latency::Latency;
+use crate::latency::LatencyRow;
 use crate::suite::{FIXED_RATES, Results};
 use crate::throughput::Row;
 
@@ -25,8 +25,7 @@ pub(crate) fn all(results: &Results, driver_mode: &str, stem: &str, folder: &Pat
     let title = format!("60-byte frames, million a second; *: another core receives ({})", driver_mode);
     files.extend(draw(folder, &format!("{stem}-throughput.svg"), &title, &bars)?);
     let fast = format!("{} frames/s", FIXED_RATES[1]);
-    let latencies =
-        results.latency.iter().filter(|latency| latency.load == fast && latency.faults.is_empty());
+    let latencies = results.latency.iter().filter(|row| row.load == fast && row.faults().is_empty());
     let bars: Vec<Bar<'_>> = latencies.map(latency_bar).collect();
     let title = format!("One way at 100,000 frames a second, µs: median, and up to p99 ({driver_mode})");
     files.extend(draw(folder, &format!("{stem}-latency.svg"), &title, &bars)?);
@@ -57,8 +56,9 @@ fn throughput_bar(row: &Row) -> Bar<'_> {
     }
 }
 
-fn latency_bar(latency: &Latency) -> Bar<'_> {
-    Bar { name: &latency.contender, has_help: false, value: latency.p50, reach: (latency.p50, latency.p99) }
+fn latency_bar(row: &LatencyRow) -> Bar<'_> {
+    let (p50, p99) = (row.median(|latency| latency.p50), row.median(|latency| latency.p99));
+    Bar { name: &row.contender, has_help: false, value: p50, reach: (p50, p99) }
 }
 
 /// One bar below the other, named; the file's name, if there was anything to draw.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 use synward_bench::prefixes::{Prefix, v4_random};
 use synward_bench::signatures::{exact, signatures};
@@ -38,6 +38,10 @@ pub(crate) struct Rules {
 impl Rules {
     /// So many prefixes and signatures, that of a scanner first.
     pub(crate) fn new(prefixes: usize, count: u32) -> Result<Self> {
+        ensure!(
+            prefixes > FEW,
+            "{prefixes} prefixes are too few: beside the {FEW} of the small set there must be others"
+        );
         let mut rng = Rng::with_seed(3);
         let set = v4_random(prefixes);
         let table = Table::build(set.ranges())?;

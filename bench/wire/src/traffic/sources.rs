@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn counts(order: Order) -> Vec<usize> {
-        let population = Population::new(&Rules::new(100, 1).unwrap(), 10);
+        let population = Population::new(&Rules::new(10_100, 1).unwrap(), 10);
         let drawn: Vec<u32> = population.walk(order).take(10_000).collect();
         population
             .addresses
