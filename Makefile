@@ -67,12 +67,12 @@ bench: ## the targets of the tables and of judge, with peers in the same run, to
 	scripts/setup bench
 	scripts/bench
 
-bench-wire: ## throughput and latency beside the peers, to bench/results (root, two cores that do nothing else; about 15 minutes)
+bench-wire: ## throughput and latency beside the peers, to bench/results (root, two cores that do nothing else; about half an hour)
 	scripts/setup bench-wire
 	cargo build --release --locked --package synward --package synward-bench-wire
 	$(target)/release/bench-wire all --synward $(target)/release/synward --out bench/results --typed "make bench-wire"
 
-bench-tuning: ## what each knob of the frame path is worth, to bench/results (root, two cores that do nothing else; about 45 minutes)
+bench-tuning: ## what each knob of the frame path is worth, to bench/results (root, two cores that do nothing else; about an hour)
 	scripts/setup bench-wire
 	cargo build --release --locked --package synward-bench-wire
 	scripts/bench-tuning $(target)/release/bench-wire

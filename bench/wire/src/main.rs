@@ -48,10 +48,10 @@ enum Command {
         #[command(flatten)]
         options: Options,
         /// How often the contenders take turns
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 9)]
         rounds: u32,
         /// How long a turn is, in milliseconds
-        #[arg(long, default_value_t = 500)]
+        #[arg(long, default_value_t = 250)]
         turn: u64,
         /// Blocked prefixes
         #[arg(long, default_value_t = 1_000_000)]

@@ -25,7 +25,7 @@ pub(crate) const LOADS: [u64; 10] = [10, 20, 40, 60, 70, 80, 90, 100, 110, 120];
 
 /// How often a rate that proved to lose frames is lowered before it is given up, and to how many per cent each time.
 const LOWERINGS: u32 = 12;
-const LOWER: u64 = 93;
+const LOWER: u64 = 90;
 
 /// How the rate without loss is looked for.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::process::Process;
 use super::{Contender, Role, Running};
-use crate::bed::{Bed, Receiver, cores, is_installed};
+use crate::bed::{Bed, cores, is_installed};
 use crate::traffic::Rules;
 
 /// The program.
@@ -24,10 +24,6 @@ impl Contender for Suricata {
 
     fn missing(&self) -> Option<String> {
         (!is_installed("suricata")).then(|| "no suricata: install it from Debian's backports".into())
-    }
-
-    fn receiver(&self) -> Receiver {
-        Receiver::Sender
     }
 
     fn start(&self, bed: &Bed, _rules: &Rules) -> Result<Box<dyn Running>> {
@@ -70,7 +66,7 @@ outputs: []
 exception-policy: ignore
 stream:
   midstream-policy: ignore
-# The harness sets what a port's receiver does.
+# Without GRO, a veth's receiver is none that could be given a core.
 capture:
   disable-offloading: no
 af-packet:
