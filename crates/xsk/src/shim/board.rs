@@ -111,9 +111,15 @@ impl Line {
     }
 
     /// Tells the shim that the worker lives, and which rules it judges by: what others block is forgotten.
+    ///
+    /// The shim reads these words for each frame, mostly on another core, and a worker that waits beats millions of times a second: so
+    /// they are written only where they change, every few milliseconds.
     pub(crate) fn beat(&self, now: Duration, generation: u64) {
-        self.set(GENERATION, self.tag(generation));
-        self.set(HEARTBEAT, now.as_nanos() as u64);
+        for (place, word) in [(GENERATION, self.tag(generation)), (HEARTBEAT, now.as_nanos() as u64)] {
+            if self.get(place) != word {
+                self.set(place, word);
+            }
+        }
     }
 
     /// When the worker last told that it lives.
