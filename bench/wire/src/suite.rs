@@ -234,6 +234,8 @@ impl Suite<'_> {
             let receiver = receiver(&**contender);
             match Entrant::start(receiver, &**contender, &self.traffic.rules, meter) {
                 Ok(entrant) => entrants.push(entrant),
+                // Nobody is left to measure.
+                Err(error) if self.outer.is_some() => return Err(error),
                 Err(error) => {
                     crate::interrupt::check()?;
                     self.note(Absent { contender: name, reason: format!("{error:#}"), is_installed: true });
