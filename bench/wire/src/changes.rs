@@ -11,7 +11,7 @@ use crate::contender::{Contender, Load, Role, Running, Synward, Wait};
 use crate::interrupt;
 use crate::latency::{Latency, latency};
 use crate::meter::Meter;
-use crate::throughput::{Entrant, Row, in_turns, race, spread};
+use crate::throughput::{Entrant, Row, all_faults, in_turns, race, spread};
 use crate::traffic::{Rules, Traffic, Workload};
 
 /// How long the latency is looked at in a turn, and how many frames there are at least.
@@ -158,7 +158,7 @@ fn line(seen: &Seen, first: &Seen) -> String {
     }
     for latencies in &seen.latencies {
         let median = |of: fn(&Latency) -> f64| spread(latencies.iter().map(of).collect())[1];
-        let faults: Vec<_> = latencies.iter().flat_map(|latency| latency.faults.clone()).collect();
+        let faults = all_faults(latencies.iter().map(|latency| &latency.faults));
         let _ = match faults.first() {
             Some(fault) => write!(line, " void: {fault} | |"),
             None => write!(line, " {:.1} | {:.1} |", median(|l| l.p50), median(|l| l.p99)),

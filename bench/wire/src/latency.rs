@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::honest::{faults_of_any, lost};
 use crate::meter::{Meter, NUMBERS, Pace};
-use crate::throughput::{Entrant, spread};
+use crate::throughput::{Entrant, all_faults, spread};
 use crate::traffic::Workload;
 
 /// The longest that is told apart, in ns: longer ones count as this.
@@ -29,9 +29,7 @@ pub(crate) struct LatencyRow {
 impl LatencyRow {
     /// All that is wrong with it.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<_> = self.turns.iter().flat_map(|turn| turn.faults.clone()).collect();
-        faults.dedup();
-        faults
+        all_faults(self.turns.iter().map(|turn| &turn.faults))
     }
 
     /// The median of something of all turns.

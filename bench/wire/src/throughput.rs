@@ -59,9 +59,7 @@ pub(crate) struct Row {
 impl Row {
     /// All that is wrong with it.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<_> = self.turns.iter().flat_map(|turn| turn.faults.clone()).collect();
-        faults.dedup();
-        faults
+        all_faults(self.turns.iter().map(|turn| &turn.faults))
     }
 
     /// Least, median and most of something of all turns.
@@ -79,6 +77,13 @@ impl Row {
     pub(crate) fn limited_by_generator(&self) -> bool {
         2 * self.turns.iter().filter(|turn| turn.limited_by_generator).count() >= self.turns.len()
     }
+}
+
+/// What is wrong in any of these turns, each fault once where it comes turn by turn.
+pub(crate) fn all_faults<'a>(turns: impl Iterator<Item = &'a Vec<String>>) -> Vec<String> {
+    let mut faults: Vec<_> = turns.flatten().cloned().collect();
+    faults.dedup();
+    faults
 }
 
 /// Least, median and most of some values.

@@ -23,7 +23,7 @@
 #define SHOTS (1 << 20)
 // Numbered frames that there are records for.
 #define NUMBERS (1 << 21)
-// Slices of time that arrivals are counted in: 2^26 ns are 67 ms each.
+// Slices of time that arrivals are counted in: 2^24 ns are 17 ms each.
 #define SLICES 1024
 #define SLICE_SHIFT 24
 // Frames that the kernel runs the generator for before it lets them leave (NAPI_POLL_WEIGHT, net/core/dev.h).
